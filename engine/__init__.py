@@ -1,0 +1,1 @@
+"""Floodgate: sells a scarce thing to a flood of people, exactly once each. The rooms follow a ticket's life."""
