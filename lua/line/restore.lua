@@ -1,0 +1,17 @@
+#!lua
+-- restore: after Redis forgot the line, go on behind every number that may have been given out.
+-- KEYS   1 control  2 line
+-- ARGV   1 epoch  2 ceiling  3 head
+-- CODES  STALE_EPOCH, RESTORED
+-- REPLY  one code
+-- COST   O(1)
+-- WHY    Part of a rebuild, while the sale is fenced. Gaps in the numbering are harmless, a number given twice is not.
+
+local STALE_EPOCH, RESTORED = 0, 1
+
+local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
+if control[1] ~= ARGV[1] or control[2] then
+  return STALE_EPOCH
+end
+redis.call('HSET', KEYS[2], 'tail', ARGV[2], 'ceiling', ARGV[2], 'head', ARGV[3])
+return RESTORED

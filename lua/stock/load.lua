@@ -1,0 +1,34 @@
+#!lua
+-- load: put claims that PostgreSQL knows back into a fenced sale.
+-- KEYS   1 control  2 stock  3 buyers  4 requests  5 claims  6 deadlines  7 claimants
+-- ARGV   1 epoch  2.. packed claim, deadline_ms (0 when sold), packed claim, deadline_ms, ...
+-- CODES  STALE_EPOCH, LOADED
+-- REPLY  one code
+-- COST   O(claims)
+-- WHY    Second step of a rebuild. Only a sale that was cleared under this very epoch and is not open yet takes
+--        claims; each is counted as it is loaded, so the stock is the sum of its claims by construction.
+
+local STALE_EPOCH, LOADED = 0, 1
+
+local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
+if control[1] ~= ARGV[1] or control[2] then
+  return STALE_EPOCH
+end
+for i = 2, #ARGV, 2 do
+  local claim, deadline_ms = cmsgpack.unpack(ARGV[i]), ARGV[i + 1]
+  local buyer, order_no, items, total = claim[3], claim[4], claim[5], 0
+  if redis.call('HSETNX', KEYS[5], order_no, ARGV[i]) == 1 then
+    local kind = deadline_ms == '0' and 'sold:' or 'held:'
+    for j = 1, #items, 2 do
+      redis.call('HINCRBY', KEYS[2], kind .. items[j], items[j + 1])
+      total = total + items[j + 1]
+    end
+    redis.call('HINCRBY', KEYS[3], buyer, total)
+    redis.call('HSET', KEYS[4], claim[1], claim[2] .. order_no)
+    redis.call('RPUSH', KEYS[7], buyer)
+    if deadline_ms ~= '0' then
+      redis.call('ZADD', KEYS[6], deadline_ms, order_no)
+    end
+  end
+end
+return LOADED
