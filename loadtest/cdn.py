@@ -1,0 +1,52 @@
+"""The CDN in front of the line document.
+
+The document is the same for everybody and may be kept for a moment, so in front of a real drop a CDN
+answers the crowd and asks the engine a few times a second, however many people wait. This cache does the
+same for simulated buyers: one request per `REFRESH_S`, the last good document while the engine is away (a
+CDN's stale-if-error), and every buyer computes their own distance from it. What the engine can answer
+without a CDN is the bench's question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from yarl import URL
+
+from loadtest.protocol import LineDocument, Outage, Wire, line_from
+
+REFRESH_S = 0.25
+
+
+class LineCache:
+    """Holds the newest line document; `run` refreshes it until cancelled."""
+
+    def __init__(self, wire: Wire, url: URL) -> None:
+        self._wire = wire
+        self._url = url
+        self._document: LineDocument | None = None
+        self.read_count = 0
+
+    async def first(self) -> LineDocument:
+        while self._document is None:
+            await self._refresh()
+        return self._document
+
+    def look(self) -> LineDocument:
+        """What a buyer's poll gets; costs the engine nothing."""
+        assert self._document is not None, "first() comes before look()"
+        self.read_count += 1
+        return self._document
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        try:
+            reply = await self._wire.ask("line", "GET", self._url)
+        except Outage:
+            return
+        if reply.status == 200:
+            self._document = line_from(reply.body)

@@ -1,0 +1,102 @@
+"""What happened in a run, as the buyers saw it: the only memory that the verdict and the live view read.
+
+One event loop writes it, nobody else; it keeps no request bodies and decides nothing. Latency counts from the
+first attempt of a request to its final answer, so a retry or a wait for a connection is part of it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Sequence
+
+from loadtest.protocol import Order, Pass, Phone
+from loadtest.verdict import Told, reachable
+
+ORDER = "order"
+
+
+class Stage(enum.Enum):
+    """Where one buyer is."""
+
+    COMING = "still to come"
+    WAITING = "in the line"
+    ASKING = "asking for units"
+    HOLDING = "holding units"
+    PAID = "paid"
+    LEFT = "left"
+
+
+class Journal:
+    def __init__(self, *, buyer_count: int) -> None:
+        self.stages: Counter[Stage] = Counter({Stage.COMING: buyer_count})
+        self.leavings: Counter[str] = Counter()
+        self.complaints: Counter[str] = Counter()
+        self.told: dict[str, Told] = {}
+        self.phones: dict[str, Phone] = {}
+        """Every buyer who ever asked for an order: their lists are read at the end, told or not."""
+        self.wanted: Counter[str] = Counter()
+        self.spare_pass: tuple[str, Pass] | None = None
+        """The last claimed pass and its owner, for those who use another's."""
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.order_s: list[float] = []
+        self.refusal_s: list[float] = []
+        self.orders_at: Counter[int] = Counter()
+        self.refusals_at: Counter[int] = Counter()
+        """How many answers fell into each whole second of the run."""
+        self.arrival_lag_s: list[float] = []
+        self.second = 0
+
+    def observe(self, kind: str, outcome: str, elapsed_s: float) -> None:
+        """Hears of every request on the wire; see `protocol.Observer`."""
+        self.outcomes[kind, outcome] += 1
+        if kind != ORDER or outcome.startswith("outage:"):
+            return
+        if outcome == "201":
+            self.order_s.append(elapsed_s)
+            self.orders_at[self.second] += 1
+        elif not outcome.isdigit():
+            self.refusal_s.append(elapsed_s)
+            self.refusals_at[self.second] += 1
+
+    def move(self, before: Stage, after: Stage) -> None:
+        self.stages[before] -= 1
+        self.stages[after] += 1
+
+    def acknowledge(self, openid: str, order: Order) -> Told:
+        """Remember what the engine told; a state that cannot follow the one told before is a complaint."""
+        told = self.told.get(order.order_no)
+        if told is None:
+            told = Told(openid, order.order_no, order.units, order.amount_fen, order.deadline_ms, order.state)
+            self.told[order.order_no] = told
+        else:
+            self.update(told, order.state)
+        return told
+
+    def update(self, told: Told, state: str) -> None:
+        if state not in reachable(told.state):
+            self.complain(f"an order went from {told.state} to {state}")
+        told.state = state
+
+    def complain(self, what: str) -> None:
+        self.complaints[what] += 1
+
+    def refusals_by_code(self) -> dict[str, int]:
+        """Refused orders; what the other routes refuse is in `outcomes`."""
+        codes = {
+            outcome: count
+            for (kind, outcome), count in self.outcomes.items()
+            if kind == ORDER and not outcome.isdigit() and not outcome.startswith("outage:")
+        }
+        return dict(sorted(codes.items(), key=lambda item: -item[1]))
+
+    def outage_count(self) -> int:
+        return sum(count for (_, outcome), count in self.outcomes.items() if outcome.startswith("outage:"))
+
+
+def percentile_ms(samples_s: Sequence[float], share: float) -> float:
+    """The sample at `share` (0..1) of the sorted samples, in milliseconds; 0 without samples."""
+    if not samples_s:
+        return 0.0
+    ranked = sorted(samples_s)
+    return round(ranked[min(len(ranked) - 1, int(share * len(ranked)))] * 1000, 2)

@@ -1,0 +1,402 @@
+"""The mini program's side of the HTTP API: what a phone sends, and what it does when nothing comes back.
+
+Refusals are values with a code; an outage raises. Every write carries what makes its repetition harmless (the
+Idempotency-Key of an order, the place of a join), so a phone repeats it after a 503, a timeout or a broken
+connection, waiting at least `retry_after_ms` when the engine gives one and otherwise twice as long each time.
+
+It refuses to decide anything: who buys what and when is the caller's business. Scenarios of any load
+generator can stand on it; `Wire` reports each request to whoever wants to count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import aiohttp
+import orjson
+from yarl import URL
+
+CONNECTIONS_MAX = 384
+"""Enough for the bursts of one machine; what waits for a connection still counts as latency."""
+ATTEMPT_TIMEOUT_S = 8.0
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 2.0
+PATIENCE_S = 40.0
+"""How long a phone repeats one request through outages before it tells its owner."""
+KEEPALIVE_S = 7.0
+"""Shorter than the eight seconds after which WeChat's front end closes a silent connection."""
+
+Body = dict[str, Any]
+Observer = Callable[[str, str, float], None]
+"""Is told the kind of request, its outcome (a status, a code or `outage`) and the seconds it took."""
+
+
+class Outage(Exception):  # noqa: N818
+    """Nobody answered, or only with 503, until the phone's patience ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The engine's no: a stable code, and the wait after which asking again may help."""
+
+    status: int
+    code: str
+    retry_after_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sku:
+    sku: str
+    title: str
+    price_fen: int
+    per_order_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    sale: str
+    title: str
+    event: str
+    opens_ms: int
+    closes_ms: int
+    hold_s: int
+    per_buyer_max: int
+    skus: tuple[Sku, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    seal: str
+    position: int
+    is_turn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    seal: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    order_no: str
+    state: str
+    amount_fen: int
+    deadline_ms: int
+    units: tuple[tuple[str, int], ...]
+    """(sku, quantity) of each item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What `wx.requestPayment` told the mini program; the money itself is only in WeChat's ledger."""
+
+    is_ok: bool
+    result: str
+    transaction_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PollPolicy:
+    floor_ms: int
+    ceiling_ms: int
+    divisor: float
+    jitter: float
+
+    def wait_s(self, *, eta_s: float, luck: float) -> float:
+        """When to look again: a fraction of the time still to wait, spread out by `luck` in 0..1."""
+        wait_ms = min(max(eta_s * 1000 / self.divisor, self.floor_ms), self.ceiling_ms)
+        return wait_ms * (1 + self.jitter * luck) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LineDocument:
+    """The one small document that everybody waiting reads; each buyer computes their own distance from it."""
+
+    now_ms: int
+    phase: str
+    head: int
+    tail: int
+    rate_per_s: float
+    bands: Mapping[str, str]
+    """SKU to plenty, low, held (others hold the rest) or none (sold out for good)."""
+    poll: PollPolicy
+
+    def eta_s(self, *, position: int) -> float:
+        return max(0, position - self.head) / max(self.rate_per_s, 1.0)
+
+    @property
+    def is_sold_out(self) -> bool:
+        return bool(self.bands) and all(band == "none" for band in self.bands.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: Body
+
+    def refusal(self) -> Refusal:
+        after = self.body.get("retry_after_ms")
+        return Refusal(
+            self.status, str(self.body.get("code", self.status)), after if isinstance(after, int) else None
+        )
+
+
+class Wire:
+    """One bounded pool of keep-alive connections for all phones of a process.
+
+    Cookies, redirects and decompression are off and URLs are parsed once: at the peak the generator shares
+    its cores with what it measures.
+    """
+
+    def __init__(self, *, dice: random.Random, observer: Observer) -> None:
+        self._dice = dice
+        self._observer = observer
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS_MAX, limit_per_host=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=None
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def once(
+        self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Reply:
+        """Send one request once. Raises OSError, TimeoutError or aiohttp.ClientError when no answer comes."""
+        assert self._session is not None
+        async with self._session.request(
+            method, url, headers=headers, data=body, allow_redirects=False
+        ) as answer:
+            raw = await answer.read()
+            status = answer.status
+        return Reply(status, orjson.loads(raw) if raw else {})
+
+    async def ask(
+        self,
+        kind: str,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Send a request that may be repeated, until an answer below 500 comes.
+
+        The observer hears of every outage on the way and once of the answer, with the time since the first
+        attempt: that is what the buyer waited. Raises Outage when patience ends.
+        """
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            after_ms: object = None
+            try:
+                reply = await self.once(method, url, headers=headers, body=body)
+            except (OSError, TimeoutError, aiohttp.ClientError, orjson.JSONDecodeError) as broken:
+                outcome = "timeout" if isinstance(broken, TimeoutError) else "connection"
+            else:
+                if reply.status < 500:
+                    self._observer(kind, str(reply.body.get("code", reply.status)), clock() - started)
+                    return reply
+                outcome = str(reply.body.get("code", reply.status))
+                after_ms = reply.body.get("retry_after_ms")
+            self._observer(kind, f"outage:{outcome}", clock() - started)
+            if clock() - started > PATIENCE_S:
+                raise Outage(f"{kind}: {outcome}")
+            wait_s = max(
+                after_ms / 1000 if isinstance(after_ms, int) else 0.0, backoff_s * (0.5 + self._dice.random())
+            )
+            await asyncio.sleep(wait_s)
+            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The addresses of one sale, parsed once for all phones."""
+
+    login: URL
+    sale: URL
+    line: URL
+    places: URL
+    passes: URL
+    orders: URL
+    order: URL
+    wallet_login: URL
+    wallet_pay: URL
+    wallet_pay_regardless: URL
+
+    @classmethod
+    def at(cls, *, public_url: str, wechat_url: str, sale: str) -> Self:
+        engine, wechat = URL(public_url), URL(wechat_url)
+        here = engine / "v1/sales" / sale
+        return cls(
+            login=engine / "v1/login",
+            sale=here,
+            line=here / "line",
+            places=here / "places",
+            passes=here / "pass",
+            orders=here / "orders",
+            order=engine / "v1/orders",
+            wallet_login=wechat / "_buyer/login",
+            wallet_pay=wechat / "_buyer/pay",
+            wallet_pay_regardless=wechat / "_admin/pay",
+        )
+
+
+class Phone:
+    """One buyer's mini program: an openid at WeChat, a seal at the engine, and the calls it makes."""
+
+    __slots__ = ("_headers", "_shop", "_wire", "openid")
+
+    def __init__(self, wire: Wire, shop: Shop, *, openid: str) -> None:
+        self._wire = wire
+        self._shop = shop
+        self._headers: dict[str, str] = {}
+        self.openid = openid
+
+    async def login(self) -> Refusal | None:
+        """`wx.login`, then the engine's login. A code works once, so each attempt fetches a fresh one."""
+        refusal: Refusal | None = None
+        for _ in range(3):
+            code = await self._wire.ask(
+                "wallet_login", "POST", self._shop.wallet_login, body=orjson.dumps({"openid": self.openid})
+            )
+            reply = await self._wire.ask(
+                "login", "POST", self._shop.login, body=orjson.dumps({"code": code.body.get("code", "")})
+            )
+            if reply.status == 200:
+                self._headers = {"Authorization": f"Bearer {reply.body['seal']}"}
+                return None
+            refusal = reply.refusal()
+        return refusal
+
+    async def join(self) -> Place | Refusal:
+        reply = await self._wire.ask("join", "POST", self._shop.places, headers=self._headers)
+        if reply.status not in (200, 201):
+            return reply.refusal()
+        return Place(reply.body["place"], reply.body["position"], reply.body["state"] == "your_turn")
+
+    async def claim(self, place: Place) -> Pass | Refusal:
+        reply = await self._wire.ask(
+            "pass", "POST", self._shop.passes, headers={**self._headers, "Floodgate-Place": place.seal}
+        )
+        if reply.status != 200:
+            return reply.refusal()
+        return Pass(reply.body["pass"], reply.body["expires_ms"])
+
+    async def order(self, admission: Pass, *, key: str, items: object) -> Order | Refusal:
+        """Order under an Idempotency-Key; `items` goes out as it is, so that nonsense can be sent too."""
+        reply = await self._wire.ask(
+            "order",
+            "POST",
+            self._shop.orders,
+            headers={**self._headers, "Floodgate-Pass": admission.seal, "Idempotency-Key": key},
+            body=orjson.dumps({"items": items}),
+        )
+        return order_from(reply.body) if reply.status in (200, 201) else reply.refusal()
+
+    async def payment(self, order_no: str) -> Body | Refusal:
+        """The parameters for `wx.requestPayment`."""
+        reply = await self._wire.ask(
+            "payment", "POST", self._shop.order / order_no / "payment", headers=self._headers
+        )
+        return reply.body if reply.status == 200 else reply.refusal()
+
+    async def pay(self, parameters: Body) -> Wallet:
+        """`wx.requestPayment`. After an Outage nobody here knows whether WeChat took the money."""
+        reply = await self._wire.ask(
+            "wallet_pay",
+            "POST",
+            self._shop.wallet_pay,
+            body=orjson.dumps({"openid": self.openid, **parameters}),
+        )
+        return _wallet_from(reply)
+
+    async def pay_regardless(self, order_no: str) -> Wallet:
+        """The anomaly that WeChat's state machine rules out and a drill needs: money for a closed order."""
+        reply = await self._wire.ask(
+            "wallet_pay",
+            "POST",
+            self._shop.wallet_pay_regardless,
+            body=orjson.dumps({"out_trade_no": order_no}),
+        )
+        return _wallet_from(reply)
+
+    async def read(self, order_no: str) -> Order | Refusal:
+        reply = await self._wire.ask("read", "GET", self._shop.order / order_no, headers=self._headers)
+        return order_from(reply.body) if reply.status == 200 else reply.refusal()
+
+    async def orders(self) -> list[Order] | Refusal:
+        reply = await self._wire.ask("list", "GET", self._shop.order, headers=self._headers)
+        if reply.status != 200:
+            return reply.refusal()
+        return [order_from(order) for order in reply.body["orders"]]
+
+    async def cancel(self, order_no: str) -> str | Refusal:
+        """The state of the cancelled order: `released`, or `closing` when a payment was under way."""
+        reply = await self._wire.ask("cancel", "DELETE", self._shop.order / order_no, headers=self._headers)
+        if reply.status not in (200, 202):
+            return reply.refusal()
+        return str(reply.body.get("state", "released" if reply.status == 200 else "closing"))
+
+
+def _wallet_from(reply: Reply) -> Wallet:
+    result = str(reply.body.get("result", reply.status))
+    return Wallet(
+        is_ok=result == "ok" or result.endswith(":ok"),
+        result=result,
+        transaction_id=reply.body.get("transaction_id"),
+    )
+
+
+def order_from(body: Body) -> Order:
+    return Order(
+        order_no=body["order_no"],
+        state=body["state"],
+        amount_fen=body["amount_fen"],
+        deadline_ms=body["deadline_ms"],
+        units=tuple((item["sku"], item["quantity"]) for item in body["items"]),
+    )
+
+
+def line_from(body: Body) -> LineDocument:
+    poll = body["poll"]
+    return LineDocument(
+        now_ms=body["now_ms"],
+        phase=body["phase"],
+        head=body["head"],
+        tail=body["tail"],
+        rate_per_s=body["rate_per_s"],
+        bands={row["sku"]: row["band"] for row in body["stock"]},
+        poll=PollPolicy(poll["floor_ms"], poll["ceiling_ms"], poll["divisor"], poll["jitter"]),
+    )
+
+
+def sale_from(body: Body) -> Sale:
+    return Sale(
+        sale=body["sale"],
+        title=body["title"],
+        event=str(body["event"]["title"] if isinstance(body["event"], dict) else body["event"]),
+        opens_ms=body["opens_ms"],
+        closes_ms=body["closes_ms"],
+        hold_s=body["hold_s"],
+        per_buyer_max=body["per_buyer_max"],
+        skus=tuple(
+            Sku(row["sku"], row["title"], row["price_fen"], row["per_order_max"]) for row in body["skus"]
+        ),
+    )
