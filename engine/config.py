@@ -332,7 +332,8 @@ class _Environment(EnvSettingsSource):
         super().__init__(Config)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): text for name, text in self._environ.items()}
+        # FLOODGATE_WEB alone would be read as a whole section in JSON; one way to say a thing is enough.
+        return {name.lower(): text for name, text in self._environ.items() if name.count("_") >= 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,18 +529,14 @@ def _problem(section: str, model: type[BaseModel], error: Any, sources: Mapping[
     reason = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "should")
     if error["type"] in ("too_short", "too_long") and isinstance(error["input"], str):
         least, most = (error["ctx"].get(bound) for bound in ("min_length", "max_length"))
-        reason = (
-            f"must be at least {least} characters long"
-            if least
-            else f"must be at most {most} characters long"
-        )
+        reason = f"must have {f'at least {least}' if least else f'at most {most}'} characters"
     if below:
-        reason = f"{'.'.join(part for part in below if part != '[key]')} {reason}"
+        reason = f"under {'.'.join(part for part in below if part != '[key]')}: {reason}"
     return Problem(key, _shown(field, error["input"]), source, reason)
 
 
 def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """The settings of `path` (None: no file) under those of `environ`; or `ConfigInvalid` with all problems."""
+    """The settings of `path` (None: no file) under those of `environ`; ConfigInvalid names all problems."""
     given = _given(path, environ)
     if problems := tuple(_problems(given)):
         raise ConfigInvalid(problems)

@@ -1,0 +1,75 @@
+-- The catalog's statements. Instants cross this border as milliseconds since the epoch.
+
+-- name: load_sales
+select
+    sales.sale_id, sales.title as sale_title, sales.lane, sales.time_zone,
+    (extract(epoch from sales.opens_at) * 1000)::bigint as opens_ms,
+    (extract(epoch from sales.closes_at) * 1000)::bigint as closes_ms,
+    sales.hold_s, sales.per_buyer_max, sales.line_rate, sales.paused, sales.epoch,
+    events.event_id, events.title as event_title,
+    sessions.session_id, sessions.title as session_title, sessions.venue,
+    (extract(epoch from sessions.starts_at) * 1000)::bigint as starts_ms,
+    skus.sku_id, skus.title as sku_title, skus.price_fen, skus.capacity, skus.per_order_max
+from sales
+join sale_skus using (sale_id)
+join skus using (sku_id)
+join sessions using (session_id)
+join events using (event_id)
+order by sales.opens_at, sales.sale_id, sale_skus.ordinal
+
+-- One apply at a time: it compares first and writes last.
+-- name: lock_catalog
+select pg_advisory_xact_lock(hashtextextended('floodgate.catalog', 0))
+
+-- name: read_events
+select event_id, title from events where event_id = any($1::text[])
+
+-- name: read_sessions
+select session_id, event_id, title, venue, (extract(epoch from starts_at) * 1000)::bigint as starts_ms
+from sessions where session_id = any($1::text[])
+
+-- name: read_skus
+select sku_id, session_id, title, price_fen, capacity, allocated, per_order_max
+from skus where sku_id = any($1::text[])
+
+-- name: put_event
+insert into events (event_id, title) values ($1, $2)
+on conflict (event_id) do update set title = excluded.title
+
+-- name: put_session
+insert into sessions (session_id, event_id, title, venue, starts_at)
+values ($1, $2, $3, $4, to_timestamp($5::bigint / 1000.0))
+on conflict (session_id) do update
+set title = excluded.title, venue = excluded.venue, starts_at = excluded.starts_at
+
+-- The last word on capacity: `allocated` may have grown since it was compared. No row means refused.
+-- name: put_sku
+insert into skus (sku_id, session_id, title, price_fen, capacity, per_order_max)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (sku_id) do update
+set title = excluded.title, price_fen = excluded.price_fen, capacity = excluded.capacity,
+    per_order_max = excluded.per_order_max
+where skus.allocated <= excluded.capacity
+returning sku_id
+
+-- name: put_sale
+insert into sales (
+    sale_id, title, lane, opens_at, closes_at, time_zone, hold_s, per_buyer_max, line_rate
+)
+values (
+    $1, $2, $3, to_timestamp($4::bigint / 1000.0), to_timestamp($5::bigint / 1000.0), $6, $7, $8, $9
+)
+on conflict (sale_id) do update
+set title = excluded.title, lane = excluded.lane, opens_at = excluded.opens_at,
+    closes_at = excluded.closes_at, time_zone = excluded.time_zone, hold_s = excluded.hold_s,
+    per_buyer_max = excluded.per_buyer_max, line_rate = excluded.line_rate
+
+-- name: drop_sale_skus
+delete from sale_skus where sale_id = $1
+
+-- name: put_sale_skus
+insert into sale_skus (sale_id, sku_id, ordinal)
+select $1, sku_id, ordinal from unnest($2::text[]) with ordinality as chosen (sku_id, ordinal)
+
+-- name: set_paused
+update sales set paused = $2 where sale_id = $1 returning sale_id
