@@ -1,0 +1,76 @@
+"""The command that runs the simulator until SIGTERM or Ctrl-C.
+
+It prints one line when it is ready. A fault file or a home folder that cannot be used is explained in one
+sentence and nothing starts (exit code 2).
+"""
+
+import asyncio
+import signal
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from engine.simulator import faults
+from engine.simulator.credentials import CredentialsError
+from engine.simulator.faults import Faults, FaultsError
+from engine.simulator.ledger import LedgerError
+from engine.simulator.server import Simulator
+
+
+def simulator(
+    *,
+    home: Annotated[
+        Path, typer.Option(help="Folder for keys, credentials and the journal; made on first use.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")] = 9300,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but loopback exposes test keys.")
+    ] = "127.0.0.1",
+    faults_file: Annotated[
+        Path | None, typer.Option("--faults", help="TOML file with fault knobs.", dir_okay=False)
+    ] = None,
+    allow_http_notify: Annotated[
+        bool,
+        typer.Option("--allow-http-notify", help="Accept http:// notify_url for hosts other than loopback."),
+    ] = False,
+    signers: Annotated[int, typer.Option(min=1, max=64, help="Threads that sign.")] = 2,
+) -> None:
+    """Run a local WeChat Pay (API v3) and mini-program login."""
+    try:
+        luck = Faults() if faults_file is None else _read_faults(faults_file)
+        uvloop.run(
+            _run(home, host=host, port=port, luck=luck, http_anywhere=allow_http_notify, signers=signers)
+        )
+    except (FaultsError, CredentialsError, LedgerError, OSError) as error:
+        typer.echo(f"simulator: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def main() -> None:
+    typer.run(simulator)
+
+
+def _read_faults(file: Path) -> Faults:
+    try:
+        return faults.read(tomllib.loads(file.read_text("utf-8")), Faults())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FaultsError([f"{file}: {error}"]) from error
+    except FaultsError as error:
+        raise FaultsError([f"{file}: {problem}" for problem in error.problems]) from error
+
+
+async def _run(home: Path, *, host: str, port: int, luck: Faults, http_anywhere: bool, signers: int) -> None:
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    running = Simulator(home, luck=luck, http_anywhere=http_anywhere, signers=signers)
+    try:
+        await running.start(host=host, port=port)
+        typer.echo(f"simulator ready on http://{host}:{running.port} (mchid {running.credentials.mchid})")
+        await asked_to_stop.wait()
+    finally:
+        await running.stop()

@@ -1,0 +1,233 @@
+"""The desk: takes one call, lets the pure machines decide, records the change, hands the notice over.
+
+Every method is synchronous and reads, decides and records in one go, which is what makes a close and a
+payment of the same order atomic: the event loop never runs between the look and the write. Answers are a
+status and a body; signing and luck on the wire belong to the server.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from engine.simulator import buyer, forms, notices, orders, refunds, shapes
+from engine.simulator.authorization import Merchant
+from engine.simulator.faults import Faults, happens
+from engine.simulator.ledger import Ledger
+from engine.simulator.notices import Notice
+from engine.simulator.orders import Order
+from engine.simulator.refunds import Refund, RefundStatus
+from engine.simulator.refusals import ORDER_NOT_EXIST, REFUND_UNKNOWN, Refusal, parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success: 200 with a JSON body, or 204 with none."""
+
+    status: int
+    body: bytes
+
+
+class Desk:
+    """`notify` takes notices to deliver, `settle_later` takes refunds whose money has yet to move."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        merchants: Mapping[str, Merchant],
+        faults: Callable[[], Faults],
+        notify: Callable[[Notice], None],
+        settle_later: Callable[[Refund], None],
+        now_ms: Callable[[], int],
+        entropy: Callable[[int], bytes],
+        http_anywhere: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._merchants = merchants
+        self._faults = faults
+        self._notify = notify
+        self._settle_later = settle_later
+        self._now_ms = now_ms
+        self._entropy = entropy
+        self._http_anywhere = http_anywhere
+
+    def order(self, merchant: Merchant, body: bytes) -> Answer | Refusal:
+        """POST /v3/pay/transactions/jsapi."""
+        request = forms.read_order(body, merchant, http_anywhere=self._http_anywhere)
+        if isinstance(request, Refusal):
+            return request
+        now_ms = self._now_ms()
+        known = self._ledger.order(merchant.mchid, request.out_trade_no, now_ms=now_ms)
+        faults = self._faults()
+        placed = orders.place(
+            known,
+            request,
+            now_ms=now_ms,
+            fresh_prepay_id=shapes.prepay_id(now_ms, self._entropy(10)),
+            changed_code=faults.changed_code,
+            paid_code=faults.paid_code,
+        )
+        if isinstance(placed, Refusal):
+            return placed
+        if placed is not known:
+            self._ledger.record(order=placed)
+        return Answer(200, b'{"prepay_id":"%s"}' % placed.prepay_id.encode())
+
+    def query(self, merchant: Merchant, out_trade_no: str, query: Mapping[str, str]) -> Answer | Refusal:
+        """GET /v3/pay/transactions/out-trade-no/{out_trade_no}?mchid="""
+        fault = _mchid_fault(merchant, query)
+        if fault is not None:
+            return fault
+        found = self._ledger.order(merchant.mchid, out_trade_no, now_ms=self._now_ms())
+        return ORDER_NOT_EXIST if found is None else Answer(200, orjson.dumps(orders.view(found)))
+
+    def query_transaction(
+        self, merchant: Merchant, transaction_id: str, query: Mapping[str, str]
+    ) -> Answer | Refusal:
+        """GET /v3/pay/transactions/id/{transaction_id}?mchid= (paid orders only)."""
+        fault = _mchid_fault(merchant, query)
+        if fault is not None:
+            return fault
+        found = self._ledger.order_of_transaction(merchant.mchid, transaction_id)
+        return ORDER_NOT_EXIST if found is None else Answer(200, orjson.dumps(orders.view(found)))
+
+    def close(self, merchant: Merchant, out_trade_no: str, body: bytes) -> Answer | Refusal:
+        """POST /v3/pay/transactions/out-trade-no/{out_trade_no}/close."""
+        fault = forms.read_close(body, merchant)
+        if fault is not None:
+            return fault
+        known = self._ledger.order(merchant.mchid, out_trade_no, now_ms=self._now_ms())
+        if known is None:
+            return ORDER_NOT_EXIST
+        closed = orders.close(known, paid_code=self._faults().paid_code)
+        if isinstance(closed, Refusal):
+            return closed
+        if closed is not known:
+            self._ledger.record(order=closed)
+        return Answer(204, b"")
+
+    def refund(self, merchant: Merchant, body: bytes) -> Answer | Refusal:
+        """POST /v3/refund/domestic/refunds: accepted, not yet refunded."""
+        request = forms.read_refund(body, merchant, http_anywhere=self._http_anywhere)
+        if isinstance(request, Refusal):
+            return request
+        now_ms = self._now_ms()
+        if request.out_trade_no is not None:
+            order = self._ledger.order(merchant.mchid, request.out_trade_no, now_ms=now_ms)
+        else:
+            order = self._ledger.order_of_transaction(merchant.mchid, request.transaction_id or "")
+        known = self._ledger.refund(merchant.mchid, request.out_refund_no)
+        accepted = refunds.accept(
+            known,
+            order,
+            self._ledger.refunds_of(order) if order is not None else (),
+            request,
+            now_ms=now_ms,
+            fresh_refund_id=shapes.refund_id(now_ms, self._entropy(9)),
+            spacing_ms=self._faults().refund_spacing_ms,
+        )
+        if isinstance(accepted, Refusal):
+            return accepted
+        if accepted is not known and order is not None:
+            self._ledger.record(order=orders.mark_refunded(order), refund=accepted)
+            self._settle_later(accepted)
+        return Answer(200, orjson.dumps(refunds.view(accepted)))
+
+    def query_refund(self, merchant: Merchant, out_refund_no: str) -> Answer | Refusal:
+        """GET /v3/refund/domestic/refunds/{out_refund_no}."""
+        found = self._ledger.refund(merchant.mchid, out_refund_no)
+        return REFUND_UNKNOWN if found is None else Answer(200, orjson.dumps(refunds.view(found)))
+
+    def settle_refund(self, mchid: str, out_refund_no: str) -> None:
+        """The bank answers for an accepted refund: SUCCESS, or what luck has in store."""
+        known = self._ledger.refund(mchid, out_refund_no)
+        if known is None:
+            return
+        faults = self._faults()
+        status = RefundStatus.SUCCESS
+        if happens(faults.refund_abnormal, seed=faults.seed, knob="refund_abnormal", subject=out_refund_no):
+            status = RefundStatus.ABNORMAL
+        elif happens(faults.refund_closed, seed=faults.seed, knob="refund_closed", subject=out_refund_no):
+            status = RefundStatus.CLOSED
+        now_ms = self._now_ms()
+        settled = refunds.settle(known, status, now_ms=now_ms)
+        if settled is known:
+            return
+        notice = notices.refund_settled(settled, notice_id=shapes.notice_id(self._entropy(16)), now_ms=now_ms)
+        self._ledger.record(refund=settled, notice=notice)
+        if notice is not None:
+            self._notify(notice)
+
+    def tap(self, call: buyer.PaymentCall, behaviour: buyer.Behaviour) -> tuple[str, str | None]:
+        """A buyer meets wx.requestPayment: what the mini program hears, the transaction_id if money moved."""
+        now_ms = self._now_ms()
+        order = self._ledger.order_of_prepay(call.prepay_id, now_ms=now_ms)
+        # Without an order any key will do: the call fails before the key is used.
+        mchid = next(iter(self._merchants)) if order is None else order.mchid
+        objection = buyer.objection(call, order, self._merchants[mchid].public_key, now_ms=now_ms)
+        if objection is not None or order is None:
+            return objection or "fail", None
+        if behaviour not in buyer.PAYING:
+            return buyer.RESULTS[behaviour], None
+        paid = orders.pay(
+            order,
+            now_ms=now_ms,
+            transaction_id=self._fresh_transaction_id(now_ms),
+            paid_code=self._faults().paid_code,
+        )
+        if isinstance(paid, Refusal):
+            return f"fail {paid.message}", None
+        self._book(paid, now_ms)
+        return buyer.RESULTS[behaviour], paid.transaction_id
+
+    def pay_anyway(self, out_trade_no: str) -> Order | None:
+        """For drills: money arrives for an order in any state. None for an order nobody placed."""
+        now_ms = self._now_ms()
+        for mchid in self._merchants:
+            known = self._ledger.order(mchid, out_trade_no, now_ms=now_ms)
+            if known is not None:
+                paid = orders.pay_anyway(
+                    known, now_ms=now_ms, transaction_id=self._fresh_transaction_id(now_ms)
+                )
+                if paid is not known:
+                    self._book(paid, now_ms)
+                return paid
+        return None
+
+    def statement(self) -> list[dict[str, object]]:
+        """The truth per order: `refunded_fen` reached the buyer, `refunding_fen` is accepted only."""
+        now_ms = self._now_ms()
+        rows: list[dict[str, object]] = []
+        for kept in self._ledger.orders():
+            order = orders.age(kept, now_ms=now_ms)
+            fen = dict.fromkeys(RefundStatus, 0)
+            for refund in self._ledger.refunds_of(order):
+                fen[refund.status] += refund.refund_fen
+            rows.append(
+                {
+                    "out_trade_no": order.out_trade_no,
+                    "total_fen": order.total_fen,
+                    "trade_state": order.state,
+                    "transaction_id": order.transaction_id,
+                    "openid": order.openid,
+                    "refunded_fen": fen[RefundStatus.SUCCESS],
+                    "refunding_fen": fen[RefundStatus.PROCESSING] + fen[RefundStatus.ABNORMAL],
+                }
+            )
+        return rows
+
+    def _book(self, paid: Order, now_ms: int) -> None:
+        notice = notices.paid(paid, notice_id=shapes.notice_id(self._entropy(16)), now_ms=now_ms)
+        self._ledger.record(order=paid, notice=notice)
+        self._notify(notice)
+
+    def _fresh_transaction_id(self, now_ms: int) -> str:
+        return shapes.transaction_id(now_ms, self._entropy(8))
+
+
+def _mchid_fault(merchant: Merchant, query: Mapping[str, str]) -> Refusal | None:
+    mchid = query.get("mchid", "")
+    if mchid != merchant.mchid:
+        return parameter("mchid", mchid, "must be the mchid of Authorization", location="query")
+    return None
