@@ -404,11 +404,12 @@ def _shown(field: FieldInfo, value: object) -> str:
     if _is_secret(field):
         return MASK
     if isinstance(value, str) and ("://" in value or not field.repr):
-        return _without_password(value)
+        return shown_url(value)
     return str(value)
 
 
-def _without_password(url: str) -> str:
+def shown_url(url: str) -> str:
+    """The URL with its password masked, fit to be shown."""
     scheme, mark, rest = url.rpartition("://")
     login, at, place = rest.rpartition("@")
     if ":" in login:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -215,13 +215,14 @@ class _Reader:
         name = content.pop("time_zone", None)
         if name is None:
             return DEFAULT_ZONE
-        if not isinstance(name, str) or name not in available_timezones():
+        try:
+            self.zone = ZoneInfo(name if isinstance(name, str) else "")
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             self.refuse(("time_zone",), "time_zone", f"is {name!r}; it should be a name like Asia/Shanghai")
             # One wrong name is one problem, not one for every time in the file.
             self.zone = ZoneInfo(DEFAULT_ZONE)
             return DEFAULT_ZONE
-        self.zone = ZoneInfo(name)
-        return name
+        return str(name)
 
 
 def read_sale_file(path: Path) -> SaleFile:

@@ -1,0 +1,33 @@
+"""The command `floodgate`: what people type, and one clear sentence when it cannot be done.
+
+Commands parse, call one function of the house and print. They decide nothing themselves, and importing them
+starts nothing: the heavy rooms are imported inside the command that needs them. A mistake of the user
+ends with exit code 2 and a sentence; only a mistake of ours shows a traceback.
+"""
+
+import sys
+
+import asyncpg
+
+from engine.catalog.sale_file import SaleFileInvalid
+from engine.cli.commands import app
+from engine.cli.terminal import Stop, complain
+from engine.config import ConfigInvalid
+from engine.infra.outage import Outage
+
+EXIT_MISTAKE = 2
+
+
+def main() -> None:
+    """The entry point of the command line."""
+    try:
+        app()
+    except (Stop, ConfigInvalid, SaleFileInvalid) as mistake:
+        complain(str(mistake))
+    except asyncpg.UndefinedTableError:
+        complain("The database has no tables yet, or old ones. Run: floodgate migrate")
+    except Outage as outage:
+        complain(f"{type(outage).__name__}: {outage}. See what is wrong with: floodgate doctor")
+    except asyncpg.PostgresError as refused:
+        complain(f"PostgreSQL refused: {refused}. See what is wrong with: floodgate doctor")
+    sys.exit(EXIT_MISTAKE)

@@ -1,0 +1,345 @@
+"""The commands themselves."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
+from engine.config import (
+    FILE_NAME,
+    Config,
+    ConfigInvalid,
+    config_file,
+    load_config,
+    origins,
+    starter_toml,
+)
+
+if TYPE_CHECKING:
+    from engine.catalog.records import Sale
+    from engine.infra.postgres import Connection
+
+app = typer.Typer(
+    name="floodgate",
+    help="Sells a scarce thing to a flood of people, exactly once each.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # A traceback's local variables would show secrets.
+    pretty_exceptions_show_locals=False,
+)
+sale_app = typer.Typer(help="Put sales into the catalog, pause and resume them.", no_args_is_help=True)
+
+RUN = "Run"
+PREPARE = "Prepare and check"
+SELL = "Sell"
+
+app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Where the settings are read from; each command loads them when it needs them."""
+
+    path: Path | None
+
+    def config(self) -> Config:
+        return load_config(self.path, os.environ)
+
+
+@app.callback()
+def floodgate(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help=f"Settings; else $FLOODGATE_CONFIG, else ./{FILE_NAME}."
+        ),
+    ] = None,
+) -> None:
+    ctx.obj = Given(config_file(config, os.environ))
+
+
+MigrationsDir = Annotated[
+    Path | None, typer.Option("--migrations-dir", metavar="DIR", help="The folder of the migrations.")
+]
+
+
+def _migrations(given: Path | None) -> Path:
+    from engine.cli.migrations import HOME  # noqa: PLC0415
+
+    return given or HOME
+
+
+# --- Run ---
+
+
+@app.command(rich_help_panel=RUN)
+def serve(
+    ctx: typer.Context,
+    index: Annotated[int, typer.Option(min=0, help="The number of this worker on this machine.")] = 0,
+) -> None:
+    """Serve buyers: one web worker. Start as many as there are cores; they share the port."""
+    config = ctx.obj.config()
+    from engine.app import run_worker  # noqa: PLC0415
+
+    run_worker(config, index=index)
+
+
+@app.command(rich_help_panel=RUN)
+def work(ctx: typer.Context) -> None:
+    """Do the background jobs: sweep deadlines, settle payments, move the line, audit."""
+    config = ctx.obj.config()
+    from engine.app import run_jobs  # noqa: PLC0415
+
+    run_jobs(config)
+
+
+# --- Prepare and check ---
+
+
+@app.command(rich_help_panel=PREPARE)
+def migrate(ctx: typer.Context, migrations_dir: MigrationsDir = None) -> None:
+    """Create the database if it is missing and bring it to the newest schema."""
+    from engine.cli.migrations import migrate as run  # noqa: PLC0415
+
+    run(ctx.obj.config().postgres.url, _migrations(migrations_dir))
+    out().print("The database is migrated.", style=GOOD)
+
+
+@app.command(rich_help_panel=PREPARE)
+def doctor(ctx: typer.Context, migrations_dir: MigrationsDir = None) -> None:
+    """Check Python, settings, Redis, PostgreSQL and the WeChat keys; exit code 1 if anything fails."""
+    from engine.cli.doctor import Finding, Verdict, check_python, examine, fail, ok  # noqa: PLC0415
+
+    findings: list[Finding] = [check_python()]
+    try:
+        config = ctx.obj.config()
+    except ConfigInvalid as invalid:
+        findings += [fail("config", str(problem)) for problem in invalid.problems]
+    else:
+        findings.append(ok("config", str(ctx.obj.path or "the environment")))
+        findings += asyncio.run(examine(config, _migrations(migrations_dir)))
+    styles = {Verdict.OK: GOOD, Verdict.WARNING: DOUBTFUL, Verdict.FAIL: BAD}
+    for finding in findings:
+        line = Text.assemble((f"{finding.verdict.value:5}", styles[finding.verdict]), f"{finding.subject:20}")
+        out().print(line.append(finding.text))
+    finish(passed=all(finding.verdict is not Verdict.FAIL for finding in findings))
+
+
+@app.command(rich_help_panel=PREPARE)
+def config(
+    ctx: typer.Context,
+    init: Annotated[
+        bool, typer.Option("--init", help=f"Write a first {FILE_NAME} with fresh secrets.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show every setting in force and where it came from; secrets are masked."""
+    if init:
+        _write_starter(ctx.obj.path or Path(FILE_NAME))
+        return
+    found = origins(ctx.obj.path, os.environ)
+    if as_json:
+        typer.echo(orjson.dumps({each.key: {"value": each.value, "source": each.source} for each in found}))
+        return
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for each in found:
+        table.add_row(each.key, Text(each.value), Text(each.source, style="dim"))
+    out().print(table)
+
+
+def _write_starter(path: Path) -> None:
+    try:
+        # Its owner's alone from the first byte, and never over an older one, whose secrets would be lost.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Stop(f"{path} exists already and is left as it is.") from None
+    except OSError as error:
+        raise Stop(f"{path} cannot be written: {error.strerror}.") from None
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(starter_toml())
+    out().print(
+        f"Wrote {path} with fresh secrets. Fill in \\[wechat], then run: floodgate doctor", style=GOOD
+    )
+
+
+@app.command(rich_help_panel=PREPARE)
+def audit(
+    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Compare Redis, orders and money; exit code 1 if they do not agree."""
+    config = ctx.obj.config()
+    from engine.app import run_audit  # noqa: PLC0415
+
+    report = run_audit(config)
+    if as_json:
+        typer.echo(report.as_json())
+    else:
+        for line in report.lines():
+            out().print(Text(line))
+        out().print("passed" if report.passed else "failed", style=GOOD if report.passed else BAD)
+    finish(passed=report.passed)
+
+
+# --- Sell ---
+
+
+@sale_app.command("apply")
+def sale_apply(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sale file in TOML.")],
+    opens_in: Annotated[
+        float | None,
+        typer.Option("--opens-in", metavar="SECONDS", help="Move all windows so that the first opens then."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change; change nothing.")
+    ] = False,
+) -> None:
+    """Bring the catalog to what FILE says. Applying it again changes nothing."""
+    from engine.catalog.sale_file import opening_at, read_sale_file  # noqa: PLC0415
+    from engine.catalog.store import apply  # noqa: PLC0415
+
+    sale_file = read_sale_file(file)
+    if opens_in is not None:
+        sale_file = opening_at(sale_file, round((time.time() + opens_in) * 1000))
+    changes = _in_ledger(ctx.obj.config(), lambda conn: apply(conn, sale_file, dry_run=dry_run))
+    for change in changes:
+        out().print(Text(str(change)))
+    if not changes:
+        out().print(Text(f"{file}: nothing to change."), style=GOOD)
+    elif dry_run:
+        out().print(Text(f"{file}: {len(changes)} changes, none of them made."), style=DOUBTFUL)
+    else:
+        out().print(Text(f"{file}: {len(changes)} changes made."), style=GOOD)
+
+
+@sale_app.command("pause")
+def sale_pause(ctx: typer.Context, sale: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Stop selling for now. The line keeps its places; orders can still be paid."""
+    _set_paused(ctx.obj.config(), sale, True)
+
+
+@sale_app.command("resume")
+def sale_resume(ctx: typer.Context, sale: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Go on selling."""
+    _set_paused(ctx.obj.config(), sale, False)
+
+
+def _set_paused(config: Config, sale_id: str, paused: bool) -> None:
+    from engine.catalog.store import set_paused  # noqa: PLC0415
+
+    if not _in_ledger(config, lambda conn: set_paused(conn, sale_id, paused)):
+        raise Stop(f"There is no sale {sale_id!r}. See them with: floodgate sale list")
+    out().print(Text(f"The sale {sale_id} is {'paused' if paused else 'resumed'}."), style=GOOD)
+
+
+@sale_app.command("list")
+def sale_list(ctx: typer.Context) -> None:
+    """List all sales, the first to open first."""
+    from engine.catalog.store import load_sales  # noqa: PLC0415
+
+    sales = _in_ledger(ctx.obj.config(), load_sales)
+    if not sales:
+        out().print("No sale yet. Put one in with: floodgate sale apply FILE")
+        return
+    now_ms = round(time.time() * 1000)
+    table = Table(
+        "sale", "title", "lane", "phase", "opens", "closes", "SKUs", "units", box=None, pad_edge=False
+    )
+    for sale in sales:
+        table.add_row(
+            sale.sale_id,
+            Text(sale.title),
+            sale.lane,
+            _phase(sale, now_ms),
+            _local(sale.opens_ms, sale.time_zone),
+            _local(sale.closes_ms, sale.time_zone),
+            str(len(sale.skus)),
+            str(sum(sku.capacity for sku in sale.skus)),
+        )
+    out().print(table)
+
+
+def _phase(sale: "Sale", now_ms: int) -> str:
+    if now_ms >= sale.closes_ms:
+        return "ended"
+    if sale.paused:
+        return "paused"
+    return "waiting" if now_ms < sale.opens_ms else "open"
+
+
+def _local(instant_ms: int, time_zone: str) -> str:
+    when = datetime.fromtimestamp(instant_ms / 1000, UTC).astimezone(ZoneInfo(time_zone))
+    return f"{when:%Y-%m-%d %H:%M:%S} {time_zone}"
+
+
+def _in_ledger(config: Config, use: Callable[["Connection"], Awaitable[T]]) -> T:
+    """Run `use` on one connection to PostgreSQL."""
+    from engine.infra.postgres import connection, open_pool  # noqa: PLC0415
+
+    async def run() -> T:
+        pool = await open_pool(
+            config.postgres.url,
+            connections_max=1,
+            statement_timeout_s=config.postgres.statement_timeout_s,
+            connect_timeout_s=config.postgres.connect_timeout_s,
+            application="floodgate-cli",
+        )
+        async with pool, connection(pool, wait_s=config.postgres.connect_timeout_s) as conn:
+            return await use(conn)
+
+    return asyncio.run(run())
+
+
+# --- One machine ---
+
+
+@app.command(rich_help_panel=RUN)
+def up(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Web workers.")] = 2,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The buyers' port; else 8080, or a free one.")
+    ] = None,
+    home: Annotated[Path, typer.Option(metavar="DIR", help="Where all of it is kept.")] = Path(".run"),
+    sale: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A sale file to apply; may be repeated.")
+    ] = None,
+    opens_in: Annotated[
+        float | None, typer.Option("--opens-in", metavar="SECONDS", help="Let its first sale open then.")
+    ] = None,
+) -> None:
+    """Run the whole stack on this machine, stores and WeChat simulator included, until Ctrl-C."""
+    from engine.embedded.stack import run_up  # noqa: PLC0415
+
+    raise typer.Exit(
+        run_up(home=home, workers=workers, sale_files=sale or (), opens_in_s=opens_in, public_port=port)
+    )
+
+
+@app.command(
+    rich_help_panel=RUN,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def simulator(ctx: typer.Context) -> None:
+    """Run the WeChat simulator, payments and logins, for tests and demos: see its --help."""
+    from engine.simulator.cli import simulator as run  # noqa: PLC0415
+
+    command = typer.Typer(add_completion=False)
+    command.command()(run)
+    command(args=ctx.args, prog_name="floodgate simulator")

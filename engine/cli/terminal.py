@@ -1,0 +1,27 @@
+"""How the command line speaks: results on standard output, complaints in red on standard error."""
+
+import sys
+from typing import NoReturn
+
+from rich.console import Console
+from rich.text import Text
+
+GOOD, BAD, DOUBTFUL = "green", "red", "yellow"
+
+
+class Stop(Exception):  # noqa: N818 - an ending, not a failure
+    """The command cannot be done; its text is the sentence that says why and what to do."""
+
+
+def out() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Red where a terminal shows it; never parsed for markup, for it may quote what somebody typed."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(sentence, style=BAD))
+
+
+def finish(*, passed: bool) -> NoReturn:
+    """End with the verdict as exit code: 0 or 1."""
+    sys.exit(0 if passed else 1)
