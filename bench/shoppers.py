@@ -24,6 +24,8 @@ from typing import cast
 import orjson
 import uvloop
 
+from bench.requests import post
+
 PROCESS_TIMEOUT_S = 120.0
 
 
@@ -97,16 +99,6 @@ class Wire(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionError("the server closed the connection"))
 
 
-def post(path: str, body: bytes, *, bearer: str = "") -> bytes:
-    """The bytes of a POST with a JSON body."""
-    authorization = f"Authorization: {bearer}\r\n" if bearer else ""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\n{authorization}"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 async def connect(port: int) -> Wire:
     _, wire = await asyncio.get_running_loop().create_connection(Wire, "127.0.0.1", port)
     return wire
@@ -118,7 +110,9 @@ async def check_out(errand: Errand, *, engine: Wire, simulator: Wire) -> str | N
     if status != 201:
         return f"order {status}"
     order_no = orjson.loads(body)["order_no"]
-    status, body = await engine.ask(post(f"/v1/orders/{order_no}/payment", b"{}", bearer=errand.bearer))
+    status, body = await engine.ask(
+        post(f"/v1/orders/{order_no}/payment", b"{}", Authorization=errand.bearer)
+    )
     if status != 200:
         return f"payment {status} {body[:200].decode(errors='replace')}"
     wanted = orjson.loads(body)

@@ -7,7 +7,7 @@ that the ratio says what the engine adds and a faster machine changes little. It
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import orjson
 import uvloop
@@ -20,10 +20,12 @@ async def echo(request: web.Request) -> web.Response:
 
 
 def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--port", type=int, required=True)
     app = web.Application()
     app.router.add_post("/echo", echo)
     uvloop.install()
-    web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), access_log=None, print=None)
+    web.run_app(app, host="127.0.0.1", port=arguments.parse_args().port, access_log=None, print=None)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,157 @@
+"""What the bench found: the figures, how steady they were, and what each round cost; as a table and as JSON.
+
+A figure is judged by its ratio against its target and by nothing else. One that falls short is printed
+as it is, beside the CPU time of every process, which shows where the time went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+# A generator this busy may be what is measured.
+GENERATOR_SHARE_MAX = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """`ratio` is the median over the rounds of value / yardstick, each pair measured one after the other."""
+
+    name: str
+    value: float
+    unit: str
+    yardstick: float
+    against: str
+    ratio: float
+    lowest: float
+    highest: float
+    target: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """One kind of round at its median: what came through, how long it took, and who spent what on it."""
+
+    name: str
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    generator_share: float
+    generator_us: float
+    cpu: str
+
+
+def figure(
+    name: str,
+    *,
+    values: Sequence[float],
+    yardsticks: Sequence[float],
+    unit: str,
+    against: str,
+    target: float,
+    at_most: bool = False,
+) -> Figure:
+    """The figure of paired rounds."""
+    ratios = [value / yardstick for value, yardstick in zip(values, yardsticks, strict=True)]
+    return Figure(
+        name=name,
+        value=median(values),
+        unit=unit,
+        yardstick=median(yardsticks),
+        against=against,
+        ratio=median(ratios),
+        lowest=min(ratios),
+        highest=max(ratios),
+        target=target,
+        at_most=at_most,
+    )
+
+
+def write(path: Path, *, machine: str, figures: Sequence[Figure], efforts: Sequence[Effort]) -> None:
+    """The report as one JSON document; the folder is made when it is missing."""
+    document = {
+        "machine": machine,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "figures": [
+            {
+                "name": found.name,
+                "value": _short(found.value),
+                "unit": found.unit,
+                "yardstick": _short(found.yardstick),
+                "ratio": _short(found.ratio),
+                "target": found.target,
+                "at_most": found.at_most,
+                "against": found.against,
+                "met": found.met,
+                "spread": [_short(found.lowest), _short(found.highest)],
+            }
+            for found in figures
+        ],
+        "rounds": [
+            {
+                "name": effort.name,
+                "per_s": _short(effort.per_s),
+                "p50_ms": _short(effort.p50_ms),
+                "p99_ms": _short(effort.p99_ms),
+                "generator_share": _short(effort.generator_share),
+                "generator_us": _short(effort.generator_us),
+                "cpu_us": effort.cpu,
+            }
+            for effort in efforts
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def show(console: Console, *, machine: str, figures: Sequence[Figure], efforts: Sequence[Effort]) -> None:
+    """Two tables: the figures, and what each round cost."""
+    table = Table(title=f"Floodgate on {machine}", title_justify="left")
+    for name in ("figure", "value", "yardstick", "ratio", "spread", "target", ""):
+        table.add_column(name, justify="left" if name in ("figure", "") else "right")
+    for found in figures:
+        table.add_row(
+            found.name,
+            f"{found.value:,.{_decimals(found.value)}f} {found.unit}",
+            f"{found.yardstick:,.{_decimals(found.yardstick)}f} {found.against}",
+            f"{found.ratio:.2f}",
+            f"{found.lowest:.2f} to {found.highest:.2f}",
+            f"{'at most' if found.at_most else 'at least'} {found.target:g}",
+            "[green]met[/]" if found.met else "[red]not met[/]",
+        )
+    console.print(table)
+
+    table = Table(title="What each round cost", title_justify="left")
+    for name in ("round", "per s", "p50 ms", "p99 ms", "generator", "CPU us per request, by process"):
+        table.add_column(name, justify="left" if "round" in name or "CPU" in name else "right")
+    for effort in efforts:
+        warning = " [red]busy[/]" if effort.generator_share > GENERATOR_SHARE_MAX else ""
+        table.add_row(
+            effort.name,
+            f"{effort.per_s:,.0f}",
+            f"{effort.p50_ms:.1f}",
+            f"{effort.p99_ms:.1f}",
+            f"{effort.generator_share:.0%}, {effort.generator_us:.1f} us{warning}",
+            effort.cpu,
+        )
+    console.print(table)
+
+
+def _short(number: float) -> float:
+    return round(number, 4)
+
+
+def _decimals(number: float) -> int:
+    return 0 if abs(number) >= 100 else 2

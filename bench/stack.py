@@ -1,0 +1,243 @@
+"""The whole engine for one run of the bench, brought up with the commands that a user has.
+
+Stores from wheels, fresh and durable (fsync on, append-only file on), `floodgate migrate`, `sale apply`,
+`simulator`, `work` and `serve`. Everything lives in one folder and ends with the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any, Self
+
+import asyncpg
+
+from bench.machine import pin
+from bench.requests import sku_of
+from bench.servers import ROOT, START_TIMEOUT_S, STOP_GRACE_S, listens
+from engine.embedded.child import Child, free_port
+from engine.embedded.postgres import PostgresServer
+from engine.embedded.valkey import ValkeyServer
+from engine.simulator import credentials
+
+# Passes and seals are made before the clock starts and must outlive the longest run.
+PASS_S = 7200
+
+SALE = """
+time_zone = "UTC"
+
+[[events]]
+id = "bench"
+title = "Bench"
+
+[[events.sessions]]
+id = "bench-day"
+title = "Day"
+starts_at = 2099-06-01T20:00:00
+"""
+SKU = """
+[[events.sessions.skus]]
+id = "{sku}"
+title = "Floor"
+price_fen = 100
+capacity = {capacity}
+per_order_max = 4
+"""
+WINDOW = """
+[[sales]]
+id = "{sale}"
+title = "{sale}"
+skus = ["{sku}"]
+opens_at = 2020-01-01T00:00:00
+closes_at = 2099-01-01T00:00:00
+hold_s = 7200
+per_buyer_max = 6
+line_rate = 1000
+"""
+
+# What each sale is for, and its units: one that is bought empty before it is measured, one that never ends.
+SOLD_OUT, OPEN = "soldout", "open"
+CAPACITIES = {SOLD_OUT: 100, OPEN: 5_000_000}
+
+
+class Stack:
+    """Everything but the web workers, which come and go with `serve`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.logs = folder / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.valkey = ValkeyServer(folder / "valkey")
+        self.postgres = PostgresServer(folder / "postgres")
+        self.port = free_port()
+        self.simulator_port = free_port()
+        self.seal_key = secrets.token_hex(32)
+        self.digest_key = secrets.token_hex(32)
+        self._children: dict[str, Child] = {}
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("FLOODGATE_")
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        stores = {"redis": self.valkey.pid, "postgres": self.postgres.pid}
+        return {name: child.pid for name, child in self._children.items()} | stores
+
+    def serve(self, workers: int, *, core: int | None = None) -> None:
+        """Have so many web workers, the first of them bound to `core` when one is given."""
+        for number in range(workers):
+            name = f"web-{number}"
+            if name not in self._children:
+                admin_port = free_port()
+                self._environment["FLOODGATE_ADMIN_PORT"] = str(admin_port)
+                self._start_child(name, "serve", port=admin_port)
+        for name in [name for name in self._children if name.startswith("web-")][workers:]:
+            self._children.pop(name).stop(grace_s=STOP_GRACE_S)
+        if core is not None:
+            pin(self._children["web-0"].pid, {core})
+
+    def commands_run(self) -> int:
+        """Commands that Redis has run so far, those inside scripts included, the bench's own left out."""
+        return sum(
+            int(row["calls"])
+            for name, row in self._commandstats().items()
+            if not name.startswith(("cmdstat_info", "cmdstat_client", "cmdstat_hello"))
+        )
+
+    def script_us(self) -> int:
+        """Microseconds that Redis has spent in scripts so far."""
+        return int(self._commandstats().get("cmdstat_evalsha", {"usec": 0})["usec"])
+
+    def ask_ledger(self, sql: str, *values: object) -> Any:
+        """The one value that a query against PostgreSQL answers."""
+
+        async def ask() -> Any:
+            connection = await asyncpg.connect(self.postgres.url)
+            try:
+                return await connection.fetchval(sql, *values)
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
+    def change_ledger(self, sql: str) -> None:
+        """Run statements without parameters against PostgreSQL."""
+
+        async def change() -> None:
+            connection = await asyncpg.connect(self.postgres.url)
+            try:
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+
+        asyncio.run(change())
+
+    def _commandstats(self) -> dict[str, dict[str, Any]]:
+        with self.valkey.client() as client:
+            return dict(client.info("commandstats"))
+
+    def _start(self) -> None:
+        self.valkey.launch()
+        self.postgres.launch()
+        self.valkey.wait_until_ready()
+        self.postgres.wait_until_ready()
+        merchant = credentials.ensure(self.folder / "wechat")
+        config = self.folder / "floodgate.toml"
+        config.write_text(self._config(merchant))
+        config.chmod(0o600)
+        self._environment["FLOODGATE_CONFIG"] = str(config)
+        sales = self.folder / "sales.toml"
+        skus = "".join(SKU.format(sku=sku_of(sale), capacity=units) for sale, units in CAPACITIES.items())
+        sales.write_text(
+            SALE + skus + "".join(WINDOW.format(sale=sale, sku=sku_of(sale)) for sale in CAPACITIES)
+        )
+        self._run("migrate")
+        self._run("sale", "apply", str(sales))
+        home = str(self.folder / "wechat")
+        self._start_child(
+            "simulator",
+            "simulator",
+            "--port",
+            str(self.simulator_port),
+            "--home",
+            home,
+            port=self.simulator_port,
+        )
+        admin_port = free_port()
+        self._environment["FLOODGATE_ADMIN_PORT"] = str(admin_port)
+        self._start_child("jobs", "work", port=admin_port)
+
+    def _stop(self) -> None:
+        for child in reversed(self._children.values()):
+            child.stop(grace_s=STOP_GRACE_S)
+        self.valkey.stop()
+        self.postgres.stop()
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [str(Path(sys.executable).with_name("floodgate")), *arguments]
+
+    def _run(self, *arguments: str) -> None:
+        done = subprocess.run(
+            self._command(*arguments),
+            cwd=ROOT,
+            env=self._environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(f"floodgate {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+
+    def _start_child(self, name: str, *arguments: str, port: int) -> None:
+        child = Child(name=name, log=self.logs / f"{name}.log", farewell=SIGTERM)
+        self._children[name] = child
+        child.start(self._command(*arguments), folder=ROOT, environment=self._environment)
+        child.wait_until(lambda: listens(port), timeout_s=START_TIMEOUT_S)
+
+    def _config(self, merchant: credentials.Credentials) -> str:
+        simulator = f"http://127.0.0.1:{self.simulator_port}"
+        sections: dict[str, dict[str, object]] = {
+            "redis": {"url": self.valkey.url},
+            "postgres": {"url": self.postgres.url},
+            "web": {"host": "127.0.0.1", "port": self.port},
+            "admin": {"host": "127.0.0.1", "key": secrets.token_hex(32)},
+            "seals": {"current": 0, "buyer_seal_s": PASS_S, "pass_s": PASS_S},
+            "seals.keys": {"0": self.seal_key},
+            "privacy": {"digest_key": self.digest_key, "openid_key": secrets.token_hex(32)},
+            "log": {"level": "warning", "format": "json"},
+            "wechat": {
+                "appid": merchant.appid,
+                "app_secret": merchant.app_secret,
+                "mchid": merchant.mchid,
+                "api_v3_key": merchant.api_v3_key,
+                "private_key_file": str(merchant.private_key_file),
+                "certificate_serial": merchant.certificate_serial,
+                "public_key_id": merchant.public_key_id,
+                "public_key_file": str(merchant.public_key_file),
+                "gateway_url": simulator,
+                "login_url": simulator,
+                "notify_url": f"http://127.0.0.1:{self.port}/wechatpay/notify",
+            },
+        }
+        # Texts and whole numbers are written alike in JSON and in TOML.
+        return "\n".join(
+            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+            for name, keys in sections.items()
+        )
