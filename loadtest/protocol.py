@@ -30,6 +30,9 @@ PATIENCE_S = 40.0
 KEEPALIVE_S = 7.0
 """Shorter than the eight seconds after which WeChat's front end closes a silent connection."""
 
+NOTHING_CAME = (OSError, TimeoutError, aiohttp.ClientError, orjson.JSONDecodeError)
+"""What a single attempt raises when no whole answer came."""
+
 Body = dict[str, Any]
 Observer = Callable[[str, str, float], None]
 """Is told the kind of request, its outcome (a status, a code or `outage`) and the seconds it took."""
@@ -51,6 +54,7 @@ class Refusal:
 @dataclass(frozen=True, slots=True)
 class Sku:
     sku: str
+    session: str
     title: str
     price_fen: int
     per_order_max: int
@@ -177,7 +181,7 @@ class Wire:
     async def once(
         self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Reply:
-        """Send one request once. Raises OSError, TimeoutError or aiohttp.ClientError when no answer comes."""
+        """Send one request once. Raises one of NOTHING_CAME when no whole answer comes."""
         assert self._session is not None
         async with self._session.request(
             method, url, headers=headers, data=body, allow_redirects=False
@@ -207,7 +211,7 @@ class Wire:
             after_ms: object = None
             try:
                 reply = await self.once(method, url, headers=headers, body=body)
-            except (OSError, TimeoutError, aiohttp.ClientError, orjson.JSONDecodeError) as broken:
+            except NOTHING_CAME as broken:
                 outcome = "timeout" if isinstance(broken, TimeoutError) else "connection"
             else:
                 if reply.status < 500:
@@ -397,6 +401,7 @@ def sale_from(body: Body) -> Sale:
         hold_s=body["hold_s"],
         per_buyer_max=body["per_buyer_max"],
         skus=tuple(
-            Sku(row["sku"], row["title"], row["price_fen"], row["per_order_max"]) for row in body["skus"]
+            Sku(row["sku"], row["session"], row["title"], row["price_fen"], row["per_order_max"])
+            for row in body["skus"]
         ),
     )

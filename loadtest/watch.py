@@ -1,0 +1,58 @@
+"""The engine's own view of a sale, sampled from whichever admin listener answers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from yarl import URL
+
+from loadtest.protocol import NOTHING_CAME, Wire
+from loadtest.stack import Stack
+from loadtest.verdict import HOLDING, Stock
+
+SAMPLE_S = 0.4
+IN_MOTION = HOLDING | {"refunding"}
+
+
+class Watch:
+    """Holds the newest sample; `run` refreshes it until cancelled."""
+
+    def __init__(self, wire: Wire, stack: Stack, *, sale: str) -> None:
+        self._wire = wire
+        self._stack = stack
+        self._sale = sale
+        self.stock: dict[str, Stock] = {}
+        self.orders_by_state: dict[str, int] = {}
+
+    async def run(self) -> None:
+        while True:
+            await self.sample()
+            await asyncio.sleep(SAMPLE_S)
+
+    async def sample(self) -> bool:
+        """Take one sample; False, and the old one stays, when no listener answers."""
+        addresses = self._stack.addresses()
+        headers = {"Authorization": f"Bearer {addresses.admin_key}"}
+        for url in addresses.admin_urls:
+            try:
+                reply = await self._wire.once(
+                    "GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers
+                )
+            except NOTHING_CAME:
+                continue
+            if reply.status == 200:
+                self.stock = {
+                    row["sku"]: Stock(row["capacity"], row["free"], row["held"], row["sold"])
+                    for row in reply.body["stock"]
+                }
+                self.orders_by_state = {state: n for state, n in reply.body["orders"].items() if n}
+                return True
+        return False
+
+    def in_motion(self) -> list[str]:
+        """What has not come to rest; empty once every order has its end."""
+        moving = [
+            f"{count} {state} orders" for state, count in self.orders_by_state.items() if state in IN_MOTION
+        ]
+        held = sum(row.held for row in self.stock.values())
+        return moving + ([f"{held} held units"] if held else [])
