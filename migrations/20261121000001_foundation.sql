@@ -80,6 +80,8 @@ create table orders (
     request_id    bytea not null,
     body_digest   bytea not null,
     state         order_state not null default 'held',
+    -- Whether the order's units count in skus.allocated: until it is released, for ever once it is paid.
+    has_units     boolean not null default true,
     amount_fen    integer not null,
     deadline      timestamptz not null,
     created_at    timestamptz not null default now(),

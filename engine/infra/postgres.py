@@ -15,7 +15,9 @@ import asyncpg
 from engine.infra.outage import PostgresAway
 
 if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+    Connection: TypeAlias = (
+        asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+    )
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 NAME_LINE = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
@@ -62,6 +64,13 @@ def load_queries(path: Path) -> Queries:
     return Queries(blocks)
 
 
+class PlainConnection(asyncpg.Connection):  # type: ignore[type-arg]
+    """A connection that keeps no session state, so giving it back costs no round trip to reset it."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def open_pool(
     url: str, *, connections_max: int, statement_timeout_s: float, connect_timeout_s: float, application: str
 ) -> "Pool":
@@ -69,6 +78,7 @@ async def open_pool(
     return await asyncpg.create_pool(
         url,
         min_size=0,
+        connection_class=PlainConnection,
         max_size=connections_max,
         timeout=connect_timeout_s,
         command_timeout=statement_timeout_s + 1.0,  # the server's own timeout speaks first

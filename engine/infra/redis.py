@@ -1,0 +1,121 @@
+"""Redis or Valkey, one node or a Cluster: one client, one way to run a script.
+
+A script is one file `lua/<room>/<verb>.lua`. It is sent as EVALSHA with the SHA known beforehand; NOSCRIPT loads
+it everywhere and retries once. The driver never retries by itself: a script whose answer was lost may have run,
+and only its request ids make a second call safe.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from engine.infra.outage import RedisAway
+
+LUA = Path(__file__).resolve().parents[2] / "lua"
+
+# Shipped inside the package in a wheel, beside it in a clone.
+PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"
+
+Client: TypeAlias = "Redis | RedisCluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One verb in Lua. `name` is "<room>/<verb>"."""
+
+    name: str
+    source: str
+    sha: str
+
+
+def load_script(room: str, verb: str) -> Script:
+    """Read one script from the Lua folder."""
+    folder = PACKAGED_LUA if PACKAGED_LUA.is_dir() else LUA
+    source = (folder / room / f"{verb}.lua").read_text(encoding="utf-8")
+    return Script(f"{room}/{verb}", source, hashlib.sha1(source.encode()).hexdigest())  # noqa: S324 - Redis' own id
+
+
+class RedisStore:
+    """The engine's only door to Redis. Every failure is raised as RedisAway; nothing is retried behind its back."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
+        """The script's reply.
+
+        Raises RedisAway when the outcome is unknown or Redis will not write (out of memory, read-only, busy).
+        """
+        try:
+            try:
+                return await self.client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+            except NoScriptError:
+                await self._load(script)
+                return await self.client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise RedisAway(f"{script.name}: {type(error).__name__}: {error}") from error
+
+    async def _load(self, script: Script) -> None:
+        # A Cluster keeps scripts per node: the client sends SCRIPT LOAD to all of them.
+        await self.client.script_load(script.source)
+
+    async def facts(self) -> dict[str, Any]:
+        """INFO of one node: version, memory policy, persistence. Raises RedisAway."""
+        try:
+            found = await self.client.info()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise RedisAway(f"INFO: {type(error).__name__}: {error}") from error
+        if "redis_version" not in found:  # a Cluster answers node by node
+            found = next(iter(found.values()))
+        return dict(found)
+
+    async def ping(self) -> None:
+        """Raises RedisAway unless Redis answers."""
+        try:
+            await self.client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise RedisAway(f"PING: {type(error).__name__}: {error}") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()
+
+
+async def open_redis(
+    url: str, *, connections_max: int, timeout_s: float, connect_timeout_s: float
+) -> RedisStore:
+    """A store for this URL: a Cluster if the server says it is part of one, else one node.
+
+    Raises RedisAway when the server cannot be asked.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": connect_timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": False,
+    }
+    single = Redis.from_url(url, max_connections=connections_max, **options)
+    try:
+        cluster = (await single.info("cluster")).get("cluster_enabled") == 1
+    except (RedisError, OSError, TimeoutError) as error:
+        await single.aclose()
+        raise RedisAway(f"{type(error).__name__}: {error}") from error
+    if not cluster:
+        return RedisStore(single)
+    await single.aclose()
+    return RedisStore(RedisCluster.from_url(url, max_connections=connections_max, **options))
+
+
+def refuse_eviction(facts: dict[str, Any]) -> str | None:
+    """The sentence that refuses this server, or None: a server that may evict keys would drop holds silently."""
+    policy = facts.get("maxmemory_policy", "unknown")
+    if policy == "noeviction":
+        return None
+    return f"Redis has maxmemory-policy {policy}; set it to noeviction, or holds can vanish without a trace"

@@ -1,0 +1,23 @@
+"""What the line scripts answer. The values are those of the Lua files."""
+
+import enum
+
+
+class JoinCode(enum.IntEnum):
+    FENCED = 0
+    JOINED = 1
+
+
+class TickCode(enum.IntEnum):
+    FENCED = 0
+    TICKED = 1
+
+
+class ExtendCode(enum.IntEnum):
+    FENCED = 0
+    EXTENDED = 1
+
+
+class RestoreCode(enum.IntEnum):
+    STALE_EPOCH = 0
+    RESTORED = 1

@@ -1,0 +1,309 @@
+"""The order book: one method per SQL block, of the same name. It moves orders only along the state table.
+
+Raises PostgresAway when PostgreSQL does not answer; the outcome of the statement is then unknown, and every
+statement here may be repeated without harm.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from engine.infra.postgres import connection, load_queries
+from engine.orders.records import Order, OrderItem
+from engine.orders.states import Event, State, sources
+from engine.stock.claim import Claim, Item
+
+if TYPE_CHECKING:
+    from engine.infra.postgres import Pool
+
+QUERIES = Path(__file__).with_name("queries.sql")
+REBUILD_PAGE_COUNT = 1000  # claims read at a time in a rebuild: a few hundred kilobytes
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One claim on its way into the book: the epoch under which Redis gave it units, its deadline, and the prices
+    in the order of its items."""
+
+    claim: Claim
+    epoch: int
+    deadline_ms: int
+    prices_fen: tuple[int, ...]
+
+    @property
+    def amount_fen(self) -> int:
+        return sum(
+            item.quantity * price for item, price in zip(self.claim.items, self.prices_fen, strict=True)
+        )
+
+    def order(self, sale_id: str) -> Order:
+        """The order that this placement becomes."""
+        return Order(
+            order_no=self.claim.order_no,
+            sale_id=sale_id,
+            buyer=self.claim.buyer,
+            request_id=self.claim.request_id,
+            body_digest=self.claim.body_digest,
+            state=State.HELD,
+            has_units=True,
+            amount_fen=self.amount_fen,
+            deadline_ms=self.deadline_ms,
+            items=tuple(
+                OrderItem(item.sku_id, item.quantity, price)
+                for item, price in zip(self.claim.items, self.prices_fen, strict=True)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Money that WeChat reports for an order."""
+
+    order_no: str
+    transaction_id: str
+    mchid: str
+    total_fen: int
+    success_at: datetime
+    learned_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund on its way: the number was written down before WeChat was called and never changes."""
+
+    out_refund_no: str
+    order_no: str
+    transaction_id: str
+    mchid: str
+    amount_fen: int
+    total_fen: int
+    reason: str
+    state: str
+
+
+class StaleEpoch(Exception):
+    """The sale was rebuilt under a newer epoch; nothing was placed."""
+
+
+class NoUnitsLeft(Exception):
+    """The final guard refused: the batch would have allocated more than the capacity. Nothing was placed."""
+
+
+class OrderBook:
+    """All statements on orders, payments and refunds."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self.pool = pool
+        self._sql = load_queries(QUERIES)
+
+    async def place(self, sale_id: str, epoch: int, placements: Sequence[Placement]) -> set[str]:
+        """Insert the orders and raise `allocated`, all or nothing; the order numbers that were new.
+
+        Raises StaleEpoch, or NoUnitsLeft when one of them does not fit: then each has to be tried alone.
+        """
+        claims = [placement.claim for placement in placements]
+        item_rows = [
+            (placement.claim.order_no, item.sku_id, item.quantity, price)
+            for placement in placements
+            for item, price in zip(placement.claim.items, placement.prices_fen, strict=True)
+        ]
+        order_nos, sku_ids, quantities, prices_fen = zip(*item_rows, strict=True)
+        try:
+            async with connection(self.pool) as conn:
+                row = await conn.fetchrow(
+                    self._sql.place,
+                    sale_id,
+                    epoch,
+                    [claim.order_no for claim in claims],
+                    [claim.buyer for claim in claims],
+                    [claim.request_id for claim in claims],
+                    [claim.body_digest for claim in claims],
+                    [placement.amount_fen for placement in placements],
+                    [placement.deadline_ms for placement in placements],
+                    order_nos,
+                    sku_ids,
+                    quantities,
+                    prices_fen,
+                )
+        except asyncpg.CheckViolationError as error:
+            raise NoUnitsLeft(str(error)) from error
+        assert row is not None
+        if row["fence"] == 0:
+            raise StaleEpoch(sale_id)
+        return set(row["placed"])
+
+    async def release(self, order_nos: Sequence[str], event: Event) -> list[str]:
+        """Release the orders that this event may release; those that moved."""
+        rows = await self._fetch(self._sql.release, list(order_nos), sources(event, State.RELEASED))
+        return [row["order_no"] for row in rows]
+
+    async def retake(self, order_no: str) -> bool:
+        """A released order is paid after all, with its units. Raises NoUnitsLeft."""
+        try:
+            rows = await self._fetch(self._sql.retake, order_no, sources(Event.RETAKEN, State.PAID))
+        except asyncpg.CheckViolationError as error:
+            raise NoUnitsLeft(order_no) from error
+        return bool(rows)
+
+    async def read(self, order_no: str) -> Order | None:
+        """One order."""
+        return (await self.read_orders([order_no])).get(order_no)
+
+    async def read_orders(self, order_nos: Sequence[str]) -> dict[str, Order]:
+        """The orders that exist, by number."""
+        rows = await self._fetch(self._sql.read_orders, list(order_nos))
+        return {row["order_no"]: _order(row) for row in rows}
+
+    async def find_requests(self, sale_id: str, request_ids: Sequence[bytes]) -> dict[bytes, str]:
+        """The order numbers that these requests got."""
+        rows = await self._fetch(self._sql.find_requests, sale_id, list(request_ids))
+        return {row["request_id"]: row["order_no"] for row in rows}
+
+    async def list_buyers_orders(self, buyer: bytes, *, count_max: int) -> list[Order]:
+        """A buyer's orders, newest first."""
+        rows = await self._fetch(self._sql.list_buyers_orders, buyer, count_max)
+        order_nos = [row["order_no"] for row in rows]
+        found = await self.read_orders(order_nos)
+        return [found[order_no] for order_no in order_nos if order_no in found]
+
+    async def find_lapsed(self, sale_id: str, state: State, *, now_ms: int, count_max: int) -> list[str]:
+        """Orders in this state whose deadline has passed by this time."""
+        rows = await self._fetch(self._sql.find_lapsed, sale_id, [state.value], now_ms, count_max)
+        return [row["order_no"] for row in rows]
+
+    async def start_closing(self, order_nos: Sequence[str], event: Event) -> list[str]:
+        """Orders under payment now wait for WeChat's word; those that moved."""
+        rows = await self._fetch(self._sql.start_closing, list(order_nos), sources(event, State.CLOSING))
+        return [row["order_no"] for row in rows]
+
+    async def start_payment(self, order_no: str, buyer: bytes, *, now_ms: int, mchid: str) -> bool:
+        """Written down before WeChat is called: from now on only WeChat's word releases the units."""
+        from_states = [*sources(Event.PAYMENT_STARTED, State.PAYING), State.PAYING.value]
+        return bool(await self._fetch(self._sql.start_payment, order_no, buyer, from_states, now_ms, mchid))
+
+    async def keep_prepay(self, order_no: str, prepay_id: str, *, valid_s: float) -> None:
+        """Remember the prepay id, so that the next tap reuses it."""
+        await self._fetch(self._sql.keep_prepay, order_no, prepay_id, valid_s)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> dict[str, str]:
+        """Write the payments and move their orders to paid, all in one transaction.
+
+        The order numbers that moved, with their sales. What did not move needs a decision of its own.
+        """
+        rows = await self._fetch(
+            self._sql.settle,
+            [one.order_no for one in settlements],
+            [one.transaction_id for one in settlements],
+            [one.mchid for one in settlements],
+            [one.total_fen for one in settlements],
+            [one.success_at for one in settlements],
+            [one.learned_by for one in settlements],
+            sources(Event.PAID, State.PAID),
+        )
+        return {row["order_no"]: row["sale_id"] for row in rows}
+
+    async def write_payment(self, settlement: Settlement, sale_id: str) -> None:
+        """Write down money for an order that does not simply become paid."""
+        await self._fetch(
+            self._sql.write_payment,
+            settlement.transaction_id,
+            settlement.order_no,
+            sale_id,
+            settlement.mchid,
+            settlement.total_fen,
+            settlement.success_at,
+            settlement.learned_by,
+        )
+
+    async def decide_refund(self, settlement: Settlement, *, out_refund_no: str, reason: str) -> bool:
+        """The released order's money goes back: the intent, before anybody is called."""
+        rows = await self._fetch(
+            self._sql.decide_refund,
+            settlement.order_no,
+            sources(Event.REFUND_DECIDED, State.REFUNDING),
+            out_refund_no,
+            settlement.transaction_id,
+            settlement.mchid,
+            settlement.total_fen,
+            reason,
+        )
+        return bool(rows)
+
+    async def take_checks(self, state: State, waits_s: Sequence[float], *, count_max: int) -> list[str]:
+        """Lease the orders whose state at the provider is due to be asked."""
+        rows = await self._fetch(self._sql.take_checks, [state.value], list(waits_s), count_max)
+        return [row["order_no"] for row in rows]
+
+    async def take_refunds(self, waits_s: Sequence[float], *, count_max: int) -> list[Refund]:
+        """Lease the refunds that are due to be sent or asked about."""
+        rows = await self._fetch(self._sql.take_refunds, list(waits_s), count_max)
+        return [Refund(**dict(row)) for row in rows]
+
+    async def move_refund(self, out_refund_no: str, refund_state: str, order_state: State | None) -> bool:
+        """What WeChat said about a refund, and what follows for its order."""
+        moved = await self._fetch(
+            self._sql.move_refund, out_refund_no, refund_state, order_state.value if order_state else None
+        )
+        return bool(moved)
+
+    async def raise_epoch(self, sale_id: str, at_least: int) -> int:
+        """A new epoch, above every one that PostgreSQL or Redis has seen."""
+        rows = await self._fetch(self._sql.raise_epoch, sale_id, at_least)
+        return int(rows[0]["epoch"])
+
+    async def read_epoch(self, sale_id: str) -> int:
+        """The epoch in force."""
+        rows = await self._fetch(self._sql.read_epoch, sale_id)
+        return int(rows[0]["epoch"])
+
+    async def read_claims(self, sale_id: str) -> AsyncIterator[list[tuple[Claim, int]]]:
+        """Every order of the sale that has units, in pages, with its deadline_ms, or 0 when it is sold."""
+        after = b""
+        while True:
+            rows = await self._fetch(self._sql.read_claims, sale_id, after, REBUILD_PAGE_COUNT)
+            if not rows:
+                return
+            yield [(_claim(row), row["deadline_ms"]) for row in rows]
+            after = rows[-1]["request_id"]
+
+    async def count_states(self, sale_id: str) -> dict[str, int]:
+        """How many orders of the sale stand in each state."""
+        rows = await self._fetch(self._sql.count_states, sale_id)
+        return {row["state"]: row["orders"] for row in rows}
+
+    async def audit(self, block: str, *args: Any) -> list[dict[str, Any]]:
+        """One of the audit blocks, by its name without the prefix."""
+        return [dict(row) for row in await self._fetch(getattr(self._sql, f"audit_{block}"), *args)]
+
+    async def _fetch(self, sql: str, *args: Any) -> "list[asyncpg.Record]":
+        async with connection(self.pool) as conn:
+            return await conn.fetch(sql, *args)
+
+
+def _order(row: "asyncpg.Record") -> Order:
+    items = zip(row["sku_ids"], row["quantities"], row["prices_fen"], strict=True)
+    return Order(
+        order_no=row["order_no"],
+        sale_id=row["sale_id"],
+        buyer=row["buyer"],
+        request_id=row["request_id"],
+        body_digest=row["body_digest"],
+        state=State(row["state"]),
+        has_units=row["has_units"],
+        amount_fen=row["amount_fen"],
+        deadline_ms=row["deadline_ms"],
+        items=tuple(OrderItem(*item) for item in items),
+        mchid=row["mchid"],
+        prepay_id=row["prepay_id"],
+        prepay_until=row["prepay_until"],
+        checks=row["checks"],
+    )
+
+
+def _claim(row: "asyncpg.Record") -> Claim:
+    items = tuple(Item(*item) for item in zip(row["sku_ids"], row["quantities"], strict=True))
+    return Claim(row["request_id"], row["body_digest"], row["buyer"], row["order_no"], items)

@@ -1,0 +1,244 @@
+-- The order book. Every statement that moves an order names the states it may come from; callers check what moved.
+-- A statement that changes `skus.allocated` touches it last and in the order of the SKU ids, so that the hot rows
+-- are locked for the shortest time and two batches can never wait for each other in a circle.
+
+-- name: place
+with fence as (
+    -- The lock makes a rebuild wait for us and us for it: no order of an old epoch slips in behind its count.
+    select sale_id from sales where sale_id = $1 and epoch = $2 for share
+), wanted as (
+    select * from unnest($3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::integer[], $8::bigint[])
+        as w (order_no, buyer, request_id, body_digest, amount_fen, deadline_ms)
+), placed as (
+    insert into orders (order_no, sale_id, buyer, request_id, body_digest, amount_fen, deadline)
+    select w.order_no, fence.sale_id, w.buyer, w.request_id, w.body_digest, w.amount_fen,
+           to_timestamp(w.deadline_ms / 1000.0)
+    from wanted w cross join fence
+    on conflict do nothing
+    returning order_no
+), itemised as (
+    insert into order_items (order_no, sale_id, sku_id, quantity, price_fen)
+    select i.order_no, $1, i.sku_id, i.quantity, i.price_fen
+    from unnest($9::text[], $10::text[], $11::integer[], $12::integer[])
+        as i (order_no, sku_id, quantity, price_fen)
+    join placed using (order_no)
+    returning sku_id, quantity
+), total as (
+    select sku_id, sum(quantity)::integer as quantity from itemised group by sku_id
+), locked as (
+    select s.sku_id, total.quantity from skus s join total using (sku_id) order by s.sku_id for update of s
+), raised as (
+    update skus set allocated = allocated + locked.quantity from locked where skus.sku_id = locked.sku_id
+)
+select (select count(*) from fence) as fence, array(select order_no from placed) as placed
+
+-- name: release
+with moved as (
+    update orders set state = 'released', has_units = false, changed_at = now(), next_check_at = null
+    where order_no = any($1::text[]) and state = any($2::order_state[])
+    returning order_no, sale_id
+), total as (
+    select i.sku_id, sum(i.quantity)::integer as quantity
+    from order_items i join moved using (order_no, sale_id) group by i.sku_id
+), locked as (
+    select s.sku_id, total.quantity from skus s join total using (sku_id) order by s.sku_id for update of s
+), lowered as (
+    update skus set allocated = allocated - locked.quantity from locked where skus.sku_id = locked.sku_id
+)
+select order_no from moved
+
+-- name: retake
+with moved as (
+    update orders set state = 'paid', has_units = true, changed_at = now()
+    where order_no = $1 and state = any($2::order_state[])
+    returning order_no, sale_id
+), total as (
+    select i.sku_id, sum(i.quantity)::integer as quantity
+    from order_items i join moved using (order_no, sale_id) group by i.sku_id
+), locked as (
+    select s.sku_id, total.quantity from skus s join total using (sku_id) order by s.sku_id for update of s
+), raised as (
+    update skus set allocated = allocated + locked.quantity from locked where skus.sku_id = locked.sku_id
+)
+select order_no from moved
+
+-- name: read_orders
+select o.order_no, o.sale_id, o.buyer, o.request_id, o.body_digest, o.state::text as state, o.has_units, o.amount_fen,
+       (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms, o.mchid, o.prepay_id, o.prepay_until, o.checks,
+       array_agg(i.sku_id order by i.sku_id) as sku_ids,
+       array_agg(i.quantity order by i.sku_id) as quantities,
+       array_agg(i.price_fen order by i.sku_id) as prices_fen
+from orders o join order_items i using (order_no, sale_id)
+where o.order_no = any($1::text[])
+group by o.order_no, o.sale_id
+
+-- name: find_requests
+select request_id, order_no from orders where sale_id = $1 and request_id = any($2::bytea[])
+
+-- name: list_buyers_orders
+select order_no from orders where buyer = $1 order by created_at desc limit $2
+
+-- name: find_lapsed
+select order_no from orders
+where sale_id = $1 and state = any($2::order_state[]) and deadline <= to_timestamp($3::bigint / 1000.0)
+order by deadline limit $4
+
+-- name: start_closing
+update orders set state = 'closing', changed_at = now(), next_check_at = now(), checks = 0
+where order_no = any($1::text[]) and state = any($2::order_state[])
+returning order_no
+
+-- name: start_payment
+update orders
+set state = 'paying', changed_at = now(), mchid = coalesce(mchid, $5),
+    next_check_at = coalesce(next_check_at, now() + interval '5 seconds')
+where order_no = $1 and buyer = $2 and state = any($3::order_state[])
+    and deadline > to_timestamp($4::bigint / 1000.0)
+returning order_no
+
+-- name: keep_prepay
+update orders set prepay_id = $2, prepay_until = now() + make_interval(secs => $3)
+where order_no = $1
+
+-- name: settle
+with wanted as (
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::text[])
+        as w (order_no, transaction_id, mchid, total_fen, success_at, learned_by)
+), moved as (
+    update orders o set state = 'paid', changed_at = now(), next_check_at = null
+    from wanted w
+    where o.order_no = w.order_no and o.state = any($7::order_state[]) and o.amount_fen = w.total_fen
+    returning o.order_no, o.sale_id
+), written as (
+    insert into payments (transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by)
+    select w.transaction_id, m.order_no, m.sale_id, w.mchid, w.total_fen, w.success_at, w.learned_by
+    from wanted w join moved m using (order_no)
+    on conflict do nothing
+)
+select order_no, sale_id from moved
+
+-- name: write_payment
+insert into payments (transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict do nothing
+
+-- name: decide_refund
+with moved as (
+    update orders set state = 'refunding', changed_at = now(), next_check_at = null
+    where order_no = $1 and state = any($2::order_state[])
+    returning order_no, sale_id
+)
+insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason)
+select $3, moved.order_no, moved.sale_id, $4, $5, $6, $6, $7 from moved
+on conflict do nothing
+returning out_refund_no
+
+-- name: take_checks
+-- Leases the orders whose state at the provider is due to be asked; the lease is the next time of asking.
+update orders set checks = checks + 1,
+    next_check_at = now() + make_interval(secs => $2::float8[] [least(checks + 1, cardinality($2::float8[]))])
+where (order_no, sale_id) in (
+    select order_no, sale_id from orders
+    where state = any($1::order_state[]) and next_check_at <= now()
+    order by next_check_at limit $3 for update skip locked
+)
+returning order_no
+
+-- name: take_refunds
+update refunds set checks = checks + 1,
+    next_check_at = now() + make_interval(secs => $1::float8[] [least(checks + 1, cardinality($1::float8[]))])
+where out_refund_no in (
+    select out_refund_no from refunds
+    where state in ('intended', 'processing') and next_check_at <= now()
+    order by next_check_at limit $2 for update skip locked
+)
+returning out_refund_no, order_no, transaction_id, mchid, amount_fen, total_fen, reason, state::text as state
+
+-- name: move_refund
+with moved as (
+    update refunds set state = $2::refund_state, changed_at = now()
+    where out_refund_no = $1 and state in ('intended', 'processing')
+    returning order_no, sale_id
+), order_moved as (
+    update orders o set state = $3::order_state, changed_at = now()
+    from moved m
+    where o.order_no = m.order_no and o.state = 'refunding' and $3::text is not null
+    returning o.order_no
+)
+select order_no from moved
+
+-- name: raise_epoch
+update sales set epoch = greatest(epoch, $2) + 1 where sale_id = $1 returning epoch
+
+-- name: read_epoch
+select epoch from sales where sale_id = $1
+
+-- name: read_claims
+-- Page through every order of a sale that has units, for a rebuild.
+select o.order_no, o.buyer, o.request_id, o.body_digest,
+       case when o.state in ('held', 'paying', 'closing')
+            then (extract(epoch from o.deadline) * 1000)::bigint else 0 end as deadline_ms,
+       array_agg(i.sku_id order by i.sku_id) as sku_ids, array_agg(i.quantity order by i.sku_id) as quantities
+from orders o join order_items i using (order_no, sale_id)
+where o.sale_id = $1 and o.has_units and o.request_id > $2
+group by o.order_no, o.sale_id
+order by o.request_id limit $3
+
+-- name: count_states
+select state::text as state, count(*) as orders, coalesce(sum(amount_fen), 0)::bigint as amount_fen
+from orders where sale_id = $1 group by state
+
+-- name: audit_allocated
+-- SKUs whose counter is not the sum of the orders that have units, or stands beyond the capacity.
+select s.sku_id, s.capacity, s.allocated, coalesce(t.quantity, 0) as ordered
+from skus s left join (
+    select i.sku_id, sum(i.quantity)::integer as quantity
+    from order_items i join orders o using (order_no, sale_id)
+    where o.has_units group by i.sku_id
+) t using (sku_id)
+where s.allocated <> coalesce(t.quantity, 0) or s.allocated > s.capacity
+
+-- name: audit_units
+select i.sku_id,
+       coalesce(sum(i.quantity) filter (where o.state in ('held', 'paying', 'closing')), 0)::integer as held,
+       coalesce(sum(i.quantity) filter (where o.state not in ('held', 'paying', 'closing')), 0)::integer as sold
+from order_items i join orders o using (order_no, sale_id)
+where o.sale_id = $1 and o.has_units
+group by i.sku_id
+
+-- name: audit_money
+-- Orders whose state and money disagree: paid without a payment, a payment without a decision, two payments.
+select o.order_no, o.state::text as state, o.amount_fen, coalesce(p.count, 0) as payments,
+       coalesce(p.total_fen, 0) as paid_fen, coalesce(r.amount_fen, 0) as refund_fen
+from orders o
+left join (select order_no, count(*)::integer as count, sum(total_fen)::bigint as total_fen
+           from payments group by order_no) p using (order_no)
+left join (select order_no, sum(amount_fen)::bigint as amount_fen
+           from refunds where state <> 'closed' group by order_no) r using (order_no)
+where (o.state in ('paid', 'refunding', 'refunded', 'refund_failed')
+           and (p.count is distinct from 1 or p.total_fen <> o.amount_fen))
+   or (o.state in ('held', 'paying', 'closing', 'released') and p.count is not null)
+   or (o.state in ('refunding', 'refunded') and r.amount_fen is null)
+limit 100
+
+-- name: audit_strays
+select transaction_id, order_no, total_fen from payments p
+where not exists (select from orders o where o.order_no = p.order_no) limit 100
+
+-- name: audit_limits
+-- Buyers with more units in a sale than it allows.
+select o.sale_id, encode(o.buyer, 'hex') as buyer, sum(i.quantity)::integer as units, s.per_buyer_max
+from orders o join order_items i using (order_no, sale_id) join sales s on s.sale_id = o.sale_id
+where o.has_units
+group by o.sale_id, o.buyer, s.per_buyer_max
+having sum(i.quantity) > s.per_buyer_max limit 100
+
+-- name: audit_totals
+select (select coalesce(sum(capacity), 0) from skus)::bigint as capacity,
+       (select coalesce(sum(allocated), 0) from skus)::bigint as allocated,
+       (select count(*) from orders where state = 'paid') as paid_orders,
+       (select coalesce(sum(i.quantity), 0) from order_items i join orders o using (order_no, sale_id)
+        where o.state = 'paid')::bigint as sold_units,
+       (select coalesce(sum(total_fen), 0) from payments)::bigint as paid_fen,
+       (select coalesce(sum(amount_fen), 0) from refunds where state = 'success')::bigint as refunded_fen,
+       (select count(*) from orders where state in ('held', 'paying', 'closing', 'refunding')) as open_orders

@@ -1,0 +1,83 @@
+"""The rebuilder makes a sale whole again in Redis, from the ledger, whenever Redis has forgotten or may have.
+
+It runs in every process; an advisory lock lets one of them work and the others wait. The new epoch is written to
+PostgreSQL before anything is read: from then on no order of an older epoch can be placed, so what is read is
+complete. A sale that Redis has never seen takes the same way: there is one way into Redis, not two.
+"""
+
+import time
+
+import structlog
+
+from engine import telemetry
+from engine.catalog.board import Board, LiveSale
+from engine.infra.postgres import connection
+from engine.line.line import Line
+from engine.orders.book import OrderBook
+from engine.stock.codes import ClearCode, LoadCode, OpenCode
+from engine.stock.stock import Stock, Terms
+
+log = structlog.get_logger(__name__)
+
+LOAD_COUNT_MAX = 250  # claims per script: well under a millisecond
+
+
+class Rebuilder:
+    """Restores fenced sales."""
+
+    def __init__(self, board: Board, stock: Stock, line: Line, book: OrderBook) -> None:
+        self._board = board
+        self._stock = stock
+        self._line = line
+        self._book = book
+
+    async def run_once(self) -> bool:
+        """Restore every sale this process finds fenced. Raises Outage when a store is away."""
+        fenced = [live for live in self._board.sales.values() if live.fenced]
+        telemetry.SALE_FENCED.set(len(fenced))
+        for live in fenced:
+            await self.restore(live)
+        return False
+
+    async def restore(self, live: LiveSale, *, even_if_whole: bool = False) -> bool:
+        """Rebuild the sale, or find that it is whole already; False when another process is at it."""
+        async with connection(self._book.pool) as conn:
+            name = f"floodgate:rebuild:{live.sale.sale_id}"
+            if not await conn.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", name):
+                return False
+            try:
+                await self._restore(live, even_if_whole=even_if_whole)
+            finally:
+                await conn.execute("select pg_advisory_unlock(hashtextextended($1, 0))", name)
+        return True
+
+    async def _restore(self, live: LiveSale, *, even_if_whole: bool) -> None:
+        sale_id, keys = live.sale.sale_id, live.keys
+        began_s = time.monotonic()
+        epoch = await self._book.read_epoch(sale_id)
+        whole = epoch > 0 and await self._stock.observe(keys, epoch) is not None
+        if whole and not even_if_whole:
+            live.reopened(epoch)
+            return
+        epoch = await self._book.raise_epoch(sale_id, epoch)
+        code, redis_epoch = await self._stock.clear(keys, epoch)
+        if code is ClearCode.STALE_EPOCH:  # PostgreSQL was restored from an older state than Redis has seen
+            epoch = await self._book.raise_epoch(sale_id, redis_epoch)
+            await self._stock.clear(keys, epoch)
+        claims_count = 0
+        async for page in self._book.read_claims(sale_id):
+            for at in range(0, len(page), LOAD_COUNT_MAX):
+                if (
+                    await self._stock.load(keys, epoch, page[at : at + LOAD_COUNT_MAX])
+                    is LoadCode.STALE_EPOCH
+                ):
+                    return  # a later rebuild has taken over
+            claims_count += len(page)
+        await self._line.restore(live, epoch)
+        if await self._stock.open(keys, epoch, Terms.of(live.sale)) is OpenCode.STALE_EPOCH:
+            return
+        live.reopened(epoch)
+        took_s = time.monotonic() - began_s
+        telemetry.REBUILDS.inc()
+        telemetry.REBUILD_SECONDS.observe(took_s)
+        log.warning("sale_rebuilt", sale=sale_id, epoch=epoch, claims=claims_count, took_s=round(took_s, 3))

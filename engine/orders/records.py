@@ -1,0 +1,86 @@
+"""What the order book knows of an order, and the ids it is known by."""
+
+from base64 import b32encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgpack
+
+from engine.orders.states import State
+from engine.stock.claim import BODY_DIGEST_BYTES, Claim, Item
+
+ORDER_NO_RANDOM_BYTES = 16
+ORDER_NO_CHARS = 26  # 128 bits in base32: A-Z and 2-7, which WeChat accepts as out_trade_no
+REQUEST_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class OrderItem:
+    """So many units of one SKU, at the price of the moment of ordering."""
+
+    sku_id: str
+    quantity: int
+    price_fen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One buyer's claim on units, as the ledger has it."""
+
+    order_no: str
+    sale_id: str
+    buyer: bytes
+    request_id: bytes
+    body_digest: bytes
+    state: State
+    has_units: bool
+    amount_fen: int
+    deadline_ms: int
+    items: tuple[OrderItem, ...]
+    mchid: str | None = None
+    prepay_id: str | None = None
+    prepay_until: datetime | None = None
+    checks: int = 0
+
+    def claim(self) -> Claim:
+        """The same order as Redis keeps it."""
+        items = tuple(Item(item.sku_id, item.quantity) for item in self.items)
+        return Claim(self.request_id, self.body_digest, self.buyer, self.order_no, items)
+
+    def document(self) -> dict[str, Any]:
+        """The order as its buyer sees it."""
+        return {
+            "order_no": self.order_no,
+            "sale": self.sale_id,
+            "state": self.state.value,
+            "amount_fen": self.amount_fen,
+            "deadline_ms": self.deadline_ms,
+            "items": [
+                {"sku": item.sku_id, "quantity": item.quantity, "price_fen": item.price_fen}
+                for item in self.items
+            ],
+        }
+
+
+def order_no_of(randomness: bytes) -> str:
+    """An order number from 16 random bytes."""
+    return b32encode(randomness)[:ORDER_NO_CHARS].decode("ascii")
+
+
+def is_order_no(text: str) -> bool:
+    """Whether this can be an order number at all."""
+    return len(text) == ORDER_NO_CHARS and text.isascii() and text.isalnum()
+
+
+def request_id_of(buyer: bytes, idempotency_key: str) -> bytes:
+    """The id of a request: the key belongs to its buyer, so nobody can meet another buyer's order by guessing it."""
+    return blake2b(buyer + idempotency_key.encode(), digest_size=REQUEST_ID_BYTES, person=b"request").digest()
+
+
+def body_digest_of(items: Sequence[Item]) -> bytes:
+    """What tells a repeated request from another request under the same key."""
+    flat = [part for item in items for part in (item.sku_id, item.quantity)]
+    return blake2b(msgpack.packb(flat), digest_size=BODY_DIGEST_BYTES, person=b"body").digest()

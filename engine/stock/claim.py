@@ -1,0 +1,48 @@
+"""A claim: one order's units as Redis keeps them, packed once by the worker and stored as it came.
+
+The packed form is what `reserve` reads and what `release`, `confirm` and a rebuild read again later, so it has
+one layout for its whole life: [request_id, body_digest, buyer, order_no, [sku, quantity, sku, quantity, ...]].
+"""
+
+from dataclasses import dataclass
+
+import msgpack
+
+BODY_DIGEST_BYTES = 8  # the scripts cut the digest off by this length
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """So many units of one SKU."""
+
+    sku_id: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one buyer asks for in one order."""
+
+    request_id: bytes
+    body_digest: bytes
+    buyer: bytes
+    order_no: str
+    items: tuple[Item, ...]
+
+    def pack(self) -> bytes:
+        """Bytes for Redis. Old-style raw strings: Lua knows only one kind of string."""
+        flat: list[str | int] = []
+        for item in self.items:
+            flat.append(item.sku_id)
+            flat.append(item.quantity)
+        packed: bytes = msgpack.packb(
+            (self.request_id, self.body_digest, self.buyer, self.order_no, flat), use_bin_type=False
+        )
+        return packed
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Claim":
+        """The claim behind bytes that Redis kept."""
+        request_id, body_digest, buyer, order_no, flat = msgpack.unpackb(packed, raw=True)
+        items = tuple(Item(flat[i].decode(), flat[i + 1]) for i in range(0, len(flat), 2))
+        return cls(request_id, body_digest, buyer, order_no.decode(), items)
