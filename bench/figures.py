@@ -23,9 +23,10 @@ from bench.generator import Measured, Plan, generate
 from bench.machine import CpuUse, cores, cpu_use
 from bench.reference import hot_row, obvious
 from bench.report import Effort, Figure, figure
+from bench.requests import sku_of
 from bench.servers import Servers
 from bench.shoppers import ErrandPlan, Shopped, shop
-from bench.stack import CAPACITIES, OPEN, SOLD_OUT, Stack, sku_of
+from bench.stack import CAPACITIES, OPEN, SOLD_OUT, Stack
 
 # As `floodgate up` runs them.
 WEB_WORKERS = 2
