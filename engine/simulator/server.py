@@ -56,6 +56,22 @@ class Route:
     agent: bool = False
 
 
+class Entropy:
+    """Random bytes from the operating system, drawn in blocks: one system call serves about a hundred answers."""
+
+    def __init__(self, block_bytes: int = 4096) -> None:
+        self._block_bytes = block_bytes
+        self._block = b""
+        self._used = 0
+
+    def __call__(self, size: int) -> bytes:
+        start = self._used
+        if start + size > len(self._block):
+            self._block, start = os.urandom(max(self._block_bytes, size)), 0
+        self._used = start + size
+        return self._block[start : self._used]
+
+
 def system_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -71,8 +87,9 @@ class Simulator:
         signers: int = 2,
         http_anywhere: bool = False,
         now_ms: Callable[[], int] = system_now_ms,
-        entropy: Callable[[int], bytes] = os.urandom,
+        entropy: Callable[[int], bytes] | None = None,
     ) -> None:
+        entropy = entropy or Entropy()
         self.credentials = credentials.ensure(home)
         self.faults = luck
         self._now_ms = now_ms
@@ -127,8 +144,7 @@ class Simulator:
             ("GET", "/_admin/ledger"): self._show_ledger,
             ("GET", "/_admin/callbacks"): self._show_callbacks,
             ("GET", "/_admin/faults"): self._show_faults,
-            ("PUT", "/_admin/faults"): self._replace_faults,
-            ("PATCH", "/_admin/faults"): self._change_faults,
+            ("PUT", "/_admin/faults"): self._change_faults,
             ("POST", "/_admin/pay"): self._pay_anyway,
         }
         self._house_paths = {path for _, path in self._house}
@@ -302,15 +318,10 @@ class Simulator:
     async def _show_faults(self, _: web.BaseRequest) -> web.Response:
         return answers.plain(self.faults.document())
 
-    async def _replace_faults(self, request: web.BaseRequest) -> web.Response:
-        return await self._set_faults(request, Faults())
-
     async def _change_faults(self, request: web.BaseRequest) -> web.Response:
-        return await self._set_faults(request, self.faults)
-
-    async def _set_faults(self, request: web.BaseRequest, base: Faults) -> web.Response:
+        """Knobs that are named change, the others stay; answers all that are in force."""
         try:
-            self.faults = faults.read(await _object(request), base)
+            self.faults = faults.read(await _parsed(request), self.faults)
         except faults.FaultsError as error:
             return answers.plain({"problems": error.problems}, status=400)
         return answers.plain(self.faults.document())
@@ -320,7 +331,7 @@ class Simulator:
         paid = self._desk.pay_anyway(out_trade_no) if isinstance(out_trade_no, str) else None
         if paid is None:
             return answers.plain({"problems": ["out_trade_no: nobody placed this order"]}, status=404)
-        return answers.plain({"transaction_id": paid.transaction_id})
+        return answers.plain({"result": "ok", "transaction_id": paid.transaction_id})
 
 
 def _resource(path: str) -> tuple[str | None, str]:
@@ -344,12 +355,17 @@ def _resource(path: str) -> tuple[str | None, str]:
     return None, ""
 
 
-async def _object(request: web.BaseRequest) -> Mapping[str, Any]:
-    """The JSON object of a buyer or admin call; anything else reads as an empty one."""
+async def _parsed(request: web.BaseRequest) -> object:
+    """The JSON of a buyer or admin call, or None when it is not JSON."""
     try:
-        document = orjson.loads(await request.read())
+        return orjson.loads(await request.read())
     except orjson.JSONDecodeError:
-        return {}
+        return None
+
+
+async def _object(request: web.BaseRequest) -> Mapping[str, Any]:
+    """The JSON object of a buyer or admin call; anything else reads as an empty one, which lacks its fields."""
+    document = await _parsed(request)
     return document if isinstance(document, dict) else {}
 
 
