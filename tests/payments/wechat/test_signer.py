@@ -1,0 +1,40 @@
+"""Signing beside the loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
+from engine.payments.wechat.messages import from_base64
+from engine.payments.wechat.signer import Signer
+from tests.payments.wechat.platform import KEYS
+
+
+async def test_a_hundred_signatures_at_once_are_each_of_their_message(merchant_key: MerchantKey) -> None:
+    merchant = VerifyingKeys.load({"M": KEYS / "merchant_public.pem"})
+    signer = Signer(merchant_key, thread_count=2)
+    messages = [f"message {number}".encode() for number in range(100)]
+    signatures = await asyncio.gather(*map(signer.sign, messages))
+    signer.close()
+    assert all(
+        merchant.verify("M", from_base64(signature), message)
+        for signature, message in zip(signatures, messages, strict=True)
+    )
+
+
+async def test_the_loop_turns_while_a_signature_is_made(merchant_key: MerchantKey) -> None:
+    signer = Signer(merchant_key, thread_count=1)
+    signing = asyncio.gather(*(signer.sign(b"message") for _ in range(50)))
+    turns = 0
+    while not signing.done():
+        turns += 1
+        await asyncio.sleep(0)
+    signer.close()
+    assert turns > 50
+
+
+def test_a_signer_without_threads_is_refused(merchant_key: MerchantKey) -> None:
+    with pytest.raises(ValueError, match="at least one thread"):
+        Signer(merchant_key, thread_count=0)
