@@ -186,9 +186,6 @@ class PostgresServer(Server):
         self.run_sql(f'CREATE DATABASE "{name}"{copying}')
         return self.url_of(name)
 
-    def has_database(self, name: str) -> bool:
-        return self.run_sql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'") == "1"  # noqa: S608
-
     def drop_database(self, name: str) -> None:
         """Drop a database, ending the connections to it."""
         self.run_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -18,7 +18,10 @@ from engine.embedded.child import Account, StartError
 # Accounts that exist nearly everywhere and own nothing, in the order they are tried.
 _UNPRIVILEGED = ("nobody", "daemon")
 
-_OURS_ALONE = 0o022
+_OTHERS_WRITE = 0o022
+
+# Everybody can enter it, and it outlives a restart of the machine.
+SHARED = Path("/var/tmp")  # noqa: S108 - the owner of our folder in it is checked
 
 
 def account_for(uid: int) -> Account | None:
@@ -62,7 +65,7 @@ def can_reach(account: Account, path: Path, *, wanted: int) -> bool:
     return True
 
 
-def shared_folder(uid: int, *, above: Path = Path("/var/tmp")) -> Path:  # noqa: S108 - its owner is checked below
+def shared_folder(uid: int, *, above: Path = SHARED) -> Path:
     """Our own folder that other accounts can enter, made on first use.
 
     Everybody may write to the folder above, so a folder of this name that somebody else made is refused.
@@ -70,7 +73,7 @@ def shared_folder(uid: int, *, above: Path = Path("/var/tmp")) -> Path:  # noqa:
     folder = above / f"floodgate-{uid}"
     folder.mkdir(mode=0o711, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & _OURS_ALONE:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & _OTHERS_WRITE:
         raise StartError(
             f"{folder} is not a folder that only uid {uid} can write to: remove it and start again"
         )
@@ -78,7 +81,7 @@ def shared_folder(uid: int, *, above: Path = Path("/var/tmp")) -> Path:  # noqa:
     return folder
 
 
-def data_folder(wanted: Path, *, account: Account | None, uid: int) -> Path:
+def data_folder(wanted: Path, *, account: Account | None, uid: int, above: Path = SHARED) -> Path:
     """`wanted`, or the one folder that stands in for it where `account` cannot reach it."""
     if account is None:
         return wanted
@@ -86,4 +89,4 @@ def data_folder(wanted: Path, *, account: Account | None, uid: int) -> Path:
     if can_reach(account, existing, wanted=1):
         return wanted
     name = hashlib.sha256(os.fsencode(wanted.absolute())).hexdigest()[:16]
-    return shared_folder(uid) / f"postgres-{name}"
+    return shared_folder(uid, above=above) / f"postgres-{name}"

@@ -37,9 +37,6 @@ COMMAND_TIMEOUT_S = 60.0
 REDIS_VARIABLE = "FLOODGATE_REDIS_URL"
 POSTGRES_VARIABLE = "FLOODGATE_POSTGRES_URL"
 
-FLOODGATE: tuple[str, ...] = (sys.executable, "-m", "engine.cli")
-SIMULATOR: tuple[str, ...] = (sys.executable, "-m", "engine.simulator")
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -150,7 +147,15 @@ class _Stack:
         self.supervisor.start(
             self._program(
                 "simulator",
-                (*SIMULATOR, "--port", str(addresses.simulator), "--home", str(home)),
+                (
+                    sys.executable,
+                    "-m",
+                    "engine.simulator",
+                    "--port",
+                    str(addresses.simulator),
+                    "--home",
+                    str(home),
+                ),
                 ready_url=f"{addresses.simulator_url}/livez",
             )
         )
@@ -193,14 +198,12 @@ class _Stack:
             bind_to_stack(postgres.folder, stack=self.folder)
             postgres_url = postgres.url_of(DATABASE)
         self.supervisor.start(*(server for server in (valkey, postgres) if server is not None))
-        if postgres is not None and not postgres.has_database(DATABASE):
-            postgres.create_database(DATABASE)
         return redis_url, postgres_url
 
     def _engine_program(self, name: str, command: str, *, admin_port: int) -> Program:
         return self._program(
             name,
-            (*FLOODGATE, command),
+            (*floodgate_command(), command),
             ready_url=f"http://127.0.0.1:{admin_port}/readyz",
             environment={"FLOODGATE_ADMIN_PORT": str(admin_port)},
         )
@@ -225,7 +228,7 @@ class _Stack:
 
     def _floodgate(self, *words: str) -> str:
         return self.supervisor.complete(
-            (*FLOODGATE, *words),
+            (*floodgate_command(), *words),
             folder=str(Path.cwd()),
             environment=self.environment,
             timeout_s=COMMAND_TIMEOUT_S,
@@ -298,6 +301,18 @@ def only_stack_in(folder: Path, *, wishes: Wishes) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
+
+
+def floodgate_command() -> tuple[str, ...]:
+    """How to run `floodgate` with this very Python: the script beside it where there is one."""
+    script = Path(sys.executable).with_name("floodgate")
+    if script.exists():
+        return (str(script),)
+    return (sys.executable, "-c", "from engine.cli import main; main()")
+
+
+def simulator_command() -> tuple[str, ...]:
+    return (sys.executable, "-m", "engine.simulator")
 
 
 def choose_addresses(kept: Path, *, workers: int, public_port: int | None) -> Addresses:

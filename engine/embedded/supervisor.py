@@ -1,7 +1,7 @@
 """Keeps servers running: starts them in order, starts again what dies, stops them in reverse order.
 
-A server that dies before its group was ready is an error of this installation and ends the start; one that dies
-later is started again, at once the first time, then with growing pauses, for as long as we run.
+A server that dies before its group was ready is an error of this installation and ends the start; one that
+dies later is started again, at once the first time, then with growing pauses, for as long as we run.
 
 It refuses to decide what to do about a hang: it acts on ends only, never on slowness.
 """

