@@ -25,7 +25,7 @@ LOGINS_AT_ONCE = 32
 
 
 def _keys(stack: Stack) -> SealKeys:
-    return SealKeys({0: stack.seal_key.encode()}, 0)
+    return SealKeys({0: stack.secrets.seal_key.encode()}, 0)
 
 
 def orders(stack: Stack, sale: str, count: int) -> list[bytes]:

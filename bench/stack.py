@@ -7,9 +7,7 @@ Stores from wheels, fresh and durable (fsync on, append-only file on), `floodgat
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -21,13 +19,14 @@ import asyncpg
 from bench.machine import pin
 from bench.requests import sku_of
 from bench.servers import ROOT, START_TIMEOUT_S, STOP_GRACE_S, listens
+from engine.embedded import local_config
 from engine.embedded.child import Child, free_port
 from engine.embedded.postgres import PostgresServer
 from engine.embedded.valkey import ValkeyServer
 from engine.simulator import credentials
 
 # Passes and seals are made before the clock starts and must outlive the longest run.
-PASS_S = 7200
+PASS_S = 3600
 
 SALE = """
 time_zone = "UTC"
@@ -77,8 +76,7 @@ class Stack:
         self.postgres = PostgresServer(folder / "postgres")
         self.port = free_port()
         self.simulator_port = free_port()
-        self.seal_key = secrets.token_hex(32)
-        self.digest_key = secrets.token_hex(32)
+        self.secrets = local_config.kept_secrets(folder / "none")
         self._children: dict[str, Child] = {}
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith("FLOODGATE_")
@@ -212,32 +210,15 @@ class Stack:
         child.wait_until(lambda: listens(port), timeout_s=START_TIMEOUT_S)
 
     def _config(self, merchant: credentials.Credentials) -> str:
-        simulator = f"http://127.0.0.1:{self.simulator_port}"
-        sections: dict[str, dict[str, object]] = {
-            "redis": {"url": self.valkey.url},
-            "postgres": {"url": self.postgres.url},
-            "web": {"host": "127.0.0.1", "port": self.port},
-            "admin": {"host": "127.0.0.1", "key": secrets.token_hex(32)},
-            "seals": {"current": 0, "buyer_seal_s": PASS_S, "pass_s": PASS_S},
-            "seals.keys": {"0": self.seal_key},
-            "privacy": {"digest_key": self.digest_key, "openid_key": secrets.token_hex(32)},
-            "log": {"level": "warning", "format": "json"},
-            "wechat": {
-                "appid": merchant.appid,
-                "app_secret": merchant.app_secret,
-                "mchid": merchant.mchid,
-                "api_v3_key": merchant.api_v3_key,
-                "private_key_file": str(merchant.private_key_file),
-                "certificate_serial": merchant.certificate_serial,
-                "public_key_id": merchant.public_key_id,
-                "public_key_file": str(merchant.public_key_file),
-                "gateway_url": simulator,
-                "login_url": simulator,
-                "notify_url": f"http://127.0.0.1:{self.port}/wechatpay/notify",
-            },
-        }
-        # Texts and whole numbers are written alike in JSON and in TOML.
-        return "\n".join(
-            f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-            for name, keys in sections.items()
+        content = local_config.sections(
+            secret=self.secrets,
+            merchant=merchant,
+            redis_url=self.valkey.url,
+            postgres_url=self.postgres.url,
+            public_host="127.0.0.1",
+            public_port=self.port,
+            simulator_url=f"http://127.0.0.1:{self.simulator_port}",
+            notify_url=f"http://127.0.0.1:{self.port}/wechatpay/notify",
         )
+        long_lived = {**content["seals"], "buyer_seal_s": PASS_S, "pass_s": PASS_S}
+        return local_config.to_toml({**content, "seals": long_lived, "log": {"level": "warning"}})
