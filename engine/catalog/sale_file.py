@@ -40,8 +40,7 @@ class SaleFileInvalid(Exception):  # noqa: N818 - named as a finding, like every
         place = [f"{path}:{problem.line}" if problem.line else f"{path}" for problem in self.problems]
         super().__init__(
             "\n".join(
-                f"{where}: {problem.key} {problem.reason}"
-                for where, problem in zip(place, self.problems, strict=True)
+                f"{where}: {problem.key} {problem.reason}" for where, problem in zip(place, self.problems, strict=True)
             )
         )
 
@@ -171,9 +170,7 @@ class _Reader:
         except ValidationError as invalid:
             for error in invalid.errors(include_url=False):
                 key = ".".join(str(part) for part in error["loc"])
-                self.refuse(
-                    (*found.path, *error["loc"]), f"{found.name}.{key}", _reason(error, model.model_fields)
-                )
+                self.refuse((*found.path, *error["loc"]), f"{found.name}.{key}", _reason(error, model.model_fields))
             return None
 
     def claim(self, kind: str, found: _Found) -> None:
@@ -252,9 +249,7 @@ def parse_sale_file(text: str, path: Path) -> SaleFile:
         reader.refuse((key,), key, "is no key here; known are time_zone, events, sales")
     if reader.problems:
         raise SaleFileInvalid(path, reader.problems)
-    return SaleFile(
-        path, tuple(events), tuple(sessions), tuple(skus), tuple(sales), reader.places, reader.lines
-    )
+    return SaleFile(path, tuple(events), tuple(sessions), tuple(skus), tuple(sales), reader.places, reader.lines)
 
 
 def _read_events(reader: _Reader, content: dict[str, Any]) -> tuple[list[Event], list[Session], list[Sku]]:

@@ -130,8 +130,7 @@ async def _read(conn: "Connection", sale_file: SaleFile) -> _Ledger:
         events={row["event_id"]: Event(**row) for row in events},
         sessions={row["session_id"]: Session(**row) for row in sessions},
         skus={
-            row["sku_id"]: Sku(**{name: value for name, value in row.items() if name != "allocated"})
-            for row in skus
+            row["sku_id"]: Sku(**{name: value for name, value in row.items() if name != "allocated"}) for row in skus
         },
         allocated={row["sku_id"]: row["allocated"] for row in skus},
         sales={sale.sale_id: sale for sale in await load_sales(conn)},
@@ -175,9 +174,7 @@ def _changes(sale_file: SaleFile, ledger: _Ledger) -> Iterator[Change]:
     for event in sale_file.events:
         yield from _difference(f"event {event.event_id}", ledger.events.get(event.event_id), event)
     for session in sale_file.sessions:
-        yield from _difference(
-            f"session {session.session_id}", ledger.sessions.get(session.session_id), session
-        )
+        yield from _difference(f"session {session.session_id}", ledger.sessions.get(session.session_id), session)
     for sku in sale_file.skus:
         yield from _difference(f"sku {sku.sku_id}", ledger.skus.get(sku.sku_id), sku)
     for sale in sale_file.sales:

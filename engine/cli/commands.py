@@ -65,9 +65,7 @@ def floodgate(
     ctx: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config", metavar="FILE", help=f"Settings; else $FLOODGATE_CONFIG, else ./{FILE_NAME}."
-        ),
+        typer.Option("--config", metavar="FILE", help=f"Settings; else $FLOODGATE_CONFIG, else ./{FILE_NAME}."),
     ] = None,
 ) -> None:
     ctx.obj = Given(config_file(config, os.environ))
@@ -143,9 +141,7 @@ def doctor(ctx: typer.Context, migrations_dir: MigrationsDir = None) -> None:
 @app.command(rich_help_panel=PREPARE)
 def config(
     ctx: typer.Context,
-    init: Annotated[
-        bool, typer.Option("--init", help=f"Write a first {FILE_NAME} with fresh secrets.")
-    ] = False,
+    init: Annotated[bool, typer.Option("--init", help=f"Write a first {FILE_NAME} with fresh secrets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every setting in force and where it came from; secrets are masked."""
@@ -172,15 +168,11 @@ def _write_starter(path: Path) -> None:
         raise Stop(f"{path} cannot be written: {error.strerror}.") from None
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(starter_toml())
-    out().print(
-        f"Wrote {path} with fresh secrets. Fill in \\[wechat], then run: floodgate doctor", style=GOOD
-    )
+    out().print(f"Wrote {path} with fresh secrets. Fill in \\[wechat], then run: floodgate doctor", style=GOOD)
 
 
 @app.command(rich_help_panel=PREPARE)
-def audit(
-    ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def audit(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Compare Redis, orders and money; exit code 1 if they do not agree."""
     config = ctx.obj.config()
     from engine.app import run_audit  # noqa: PLC0415
@@ -206,9 +198,7 @@ def sale_apply(
         float | None,
         typer.Option("--opens-in", metavar="SECONDS", help="Move all windows so that the first opens then."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change; change nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")] = False,
 ) -> None:
     """Bring the catalog to what FILE says. Applying it again changes nothing."""
     from engine.catalog.sale_file import opening_at, read_sale_file  # noqa: PLC0415
@@ -258,9 +248,7 @@ def sale_list(ctx: typer.Context) -> None:
         out().print("No sale yet. Put one in with: floodgate sale apply FILE")
         return
     now_ms = round(time.time() * 1000)
-    table = Table(
-        "sale", "title", "lane", "phase", "opens", "closes", "SKUs", "units", box=None, pad_edge=False
-    )
+    table = Table("sale", "title", "lane", "phase", "opens", "closes", "SKUs", "units", box=None, pad_edge=False)
     for sale in sales:
         table.add_row(
             sale.sale_id,
@@ -326,9 +314,7 @@ def up(
     """Run the whole stack on this machine, stores and WeChat simulator included, until Ctrl-C."""
     from engine.embedded.stack import run_up  # noqa: PLC0415
 
-    raise typer.Exit(
-        run_up(home=home, workers=workers, sale_files=sale or (), opens_in_s=opens_in, public_port=port)
-    )
+    raise typer.Exit(run_up(home=home, workers=workers, sale_files=sale or (), opens_in_s=opens_in, public_port=port))
 
 
 @app.command(

@@ -93,9 +93,7 @@ def judge_redis(about: Mapping[str, Any], url: str) -> tuple[Finding, ...]:
     spoken = tuple(int(part) for part in str(about["redis_version"]).split(".")[:2])
     findings = [ok("redis", f"{name} {version} at {url}")]
     if spoken < REDIS_MIN:
-        findings = [
-            fail("redis", f"{name} {version} at {url} is too old; use Redis 7.0 or Valkey 7.2, or newer")
-        ]
+        findings = [fail("redis", f"{name} {version} at {url} is too old; use Redis 7.0 or Valkey 7.2, or newer")]
     policy = about.get("maxmemory_policy")
     if policy != "noeviction":
         advice = "set `maxmemory-policy noeviction`: an evicted key is a forgotten hold"
@@ -138,9 +136,7 @@ def judge_postgres(
     if major < POSTGRES_MIN:
         findings = [fail("postgres", f"{major} at {url} is too old; use {POSTGRES_MIN} or newer")]
     if missing := [version for version in wanted if version not in applied]:
-        findings.append(
-            fail("postgres schema", f"{len(missing)} migrations are not applied; run: floodgate migrate")
-        )
+        findings.append(fail("postgres schema", f"{len(missing)} migrations are not applied; run: floodgate migrate"))
     else:
         findings.append(ok("postgres schema", f"migrated to {wanted[-1]}"))
     if off := [setting for setting, value in durable.items() if value == "off"]:
@@ -160,9 +156,7 @@ def _key(subject: str, setting: str, path: Path, kind: type) -> Finding:
     try:
         pem = path.read_bytes()
     except OSError as error:
-        return fail(
-            subject, f"{path} cannot be read ({error.strerror}); correct {setting} or the file's rights"
-        )
+        return fail(subject, f"{path} cannot be read ({error.strerror}); correct {setting} or the file's rights")
     try:
         key: object = (
             serialization.load_pem_private_key(pem, password=None)

@@ -9,7 +9,7 @@ from rich.text import Text
 GOOD, BAD, DOUBTFUL = "green", "red", "yellow"
 
 
-class Stop(Exception):  # noqa: N818 - an ending, not a failure
+class Stop(Exception):
     """The command cannot be done; its text is the sentence that says why and what to do."""
 
 

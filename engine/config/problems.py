@@ -17,7 +17,7 @@ class Problem:
         return f"{shown} ({self.source}): {self.reason}"
 
 
-class ConfigInvalid(Exception):  # noqa: N818 - named as a finding, like every refusal here
+class ConfigInvalid(Exception):
     """The settings cannot be used; nothing was started."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -68,9 +68,7 @@ class Admin(_Section):
 
 
 class Seals(_Section):
-    keys: Annotated[
-        Mapping[KeyId, LongSecret], NoDecode, BeforeValidator(decoded), Field(min_length=1, max_length=256)
-    ]
+    keys: Annotated[Mapping[KeyId, LongSecret], NoDecode, BeforeValidator(decoded), Field(min_length=1, max_length=256)]
     current: KeyId = 0
     buyer_seal_s: Annotated[int, Field(ge=60, le=30 * 86400)] = 86400
     pass_s: Annotated[int, Field(ge=5, le=3600)] = 120
@@ -194,9 +192,7 @@ RELATIONS: tuple[Relation, ...] = (
     ),
     Relation(
         ("wechat.notify_url", "wechat.gateway_url"),
-        lambda notify, gateway: (
-            notify.startswith("https://") or is_loopback(urllib.parse.urlsplit(gateway).hostname)
-        ),
+        lambda notify, gateway: notify.startswith("https://") or is_loopback(urllib.parse.urlsplit(gateway).hostname),
         "must be https: WeChat calls back nothing else (only a loopback wechat.gateway_url allows http)",
     ),
 )
