@@ -193,7 +193,7 @@ class OtherNotice:
 Notice = PaidNotice | RefundNotice | OtherNotice
 
 
-class NotificationRefused(Exception):  # noqa: N818 (it refuses; nothing of ours is in error)
+class NotificationRefused(Exception):
     """The bytes are not a notice we can take: answer with `status`, count `reason`, do not echo the body."""
 
     def __init__(self, status: int, reason: str) -> None:

@@ -126,14 +126,10 @@ def prepaid_or_refusal(
         try:
             prepay_id = text(read_object(answer.body), "prepay_id")
         except Unreadable as error:
-            return ProviderRefusal(
-                kind=RefusalKind.UNKNOWN, maybe_created=True, detail=f"{answer.detail}: {error}"
-            )
+            return ProviderRefusal(kind=RefusalKind.UNKNOWN, maybe_created=True, detail=f"{answer.detail}: {error}")
         if len(prepay_id) <= PREPAY_ID_MAX and prepay_id.isascii() and prepay_id.isprintable():
             return Prepaid(prepay_id, valid_until)
-        return ProviderRefusal(
-            kind=RefusalKind.UNKNOWN, maybe_created=True, detail=f"{answer.detail}: prepay_id"
-        )
+        return ProviderRefusal(kind=RefusalKind.UNKNOWN, maybe_created=True, detail=f"{answer.detail}: prepay_id")
     code = answer.code
     kind = RefusalKind.UNKNOWN
     if is_refusal(answer) or answer.status == 429:
@@ -157,9 +153,7 @@ def trade_report(answer: Answer | Silence, order_no: str) -> TradeReport:
             return _unknown_trade(answer, order_no, "an answer about another order")
         match text(fields, "trade_state"):
             case "SUCCESS" | "REFUND":
-                return TradeReport(
-                    order_no=order_no, state=TradeState.PAID, signed=True, paid=paid_report(fields)
-                )
+                return TradeReport(order_no=order_no, state=TradeState.PAID, signed=True, paid=paid_report(fields))
             case "NOTPAY":
                 return TradeReport(order_no=order_no, state=TradeState.NOT_PAID, signed=True)
             case "CLOSED":
@@ -189,9 +183,7 @@ def refund_report(answer: Answer | Silence, out_refund_no: str) -> RefundReport:
     if isinstance(answer, Silence):
         return unknown_refund(answer, out_refund_no)
     if answer.status == 404 and answer.code == "RESOURCENOTEXISTS":
-        return RefundReport(
-            out_refund_no=out_refund_no, state=RefundState.UNKNOWN_REFUND, detail=answer.detail
-        )
+        return RefundReport(out_refund_no=out_refund_no, state=RefundState.UNKNOWN_REFUND, detail=answer.detail)
     if answer.status != 200:
         return unknown_refund(answer, out_refund_no)
     try:

@@ -24,7 +24,7 @@ REFUND_STATES: Mapping[str, RefundState] = {
 }
 
 
-class Unreadable(ValueError):  # noqa: N818 (a finding about bytes from outside)
+class Unreadable(ValueError):
     """The JSON lacks what it must have; the message names the field."""
 
 

@@ -116,9 +116,7 @@ class Gateway:
         until = asyncio.get_running_loop().time() + self._timeout_s
         return await self._try(method, path, body, until=until, number=0)
 
-    async def _try(
-        self, method: str, path: str, body: bytes, *, until: float, number: int
-    ) -> Answer | Silence:
+    async def _try(self, method: str, path: str, body: bytes, *, until: float, number: int) -> Answer | Silence:
         url = URL(self._urls[number % len(self._urls)] + path, encoded=True)
         answer = await self._exchange(method, url, path, body, until)
         if answer is not Silence.NOT_AUTHENTIC:
@@ -126,9 +124,7 @@ class Gateway:
         again = await self._exchange(method, url, path, body, until)
         return answer if again is Silence.NOT_SENT else again  # the first one was sent, after all
 
-    async def _exchange(
-        self, method: str, url: URL, path: str, body: bytes, until: float
-    ) -> Answer | Silence:
+    async def _exchange(self, method: str, url: URL, path: str, body: bytes, until: float) -> Answer | Silence:
         timestamp, nonce = str(int(self._now_s())), self._nonce()
         signature = await self._signer.sign(request_message(method, path, timestamp, nonce, body))
         headers = {
@@ -150,7 +146,7 @@ class Gateway:
                 method, url, data=body or None, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 return self._judged(response, await response.read())
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             return Silence.NOT_SENT
         except TimeoutError:
             return Silence.TIMED_OUT

@@ -15,16 +15,22 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from cryptography.x509 import load_pem_x509_certificate
 
 RSA_BITS_MIN = 2048  # what WeChat Pay issues; anything smaller is a mistake
 
 _PADDING = PKCS1v15()
 _HASH = SHA256()
+_PEM = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-class KeyUnusable(ValueError):  # noqa: N818 (named for the finding, like every refusal here)
+class KeyUnusable(ValueError):
     """A key file cannot be used; the message says which and why."""
 
 
@@ -81,9 +87,8 @@ def _public_key(file: Path) -> RSAPublicKey:
     pem = _read(file)
     try:
         if b"BEGIN CERTIFICATE" in pem:
-            key = load_pem_x509_certificate(pem).public_key()
-        else:
-            key = load_pem_public_key(pem)  # type: ignore[assignment]
+            pem = load_pem_x509_certificate(pem).public_key().public_bytes(*_PEM)
+        key = load_pem_public_key(pem)
     except (ValueError, TypeError) as error:
         raise KeyUnusable(f"{file}: neither a public key nor a certificate in PEM") from error
     if not isinstance(key, RSAPublicKey) or key.key_size < RSA_BITS_MIN:

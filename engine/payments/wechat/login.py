@@ -81,6 +81,7 @@ class Login:
                 params={**self._fixed, "js_code": code},
                 timeout=self._timeout,
                 allow_redirects=False,
+                middlewares=(_sent_once,),
             ) as response:
                 status, body = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -88,6 +89,15 @@ class Login:
         if status != 200:
             raise ProviderAway(f"code2Session: HTTP {status}")
         return _outcome(body)
+
+
+async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keeps aiohttp from repeating a GET whose connection broke: the code may be spent, and the second
+    answer would then refuse a buyer who did nothing wrong."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ProviderAway(f"code2Session: {type(error).__name__}") from None
 
 
 def _outcome(body: bytes) -> str | LoginRefused:

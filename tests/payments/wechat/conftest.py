@@ -106,9 +106,7 @@ MakePay = Callable[..., WeChatPay]
 
 
 @pytest.fixture
-def make_pay(
-    session: aiohttp.ClientSession, merchant_key: MerchantKey, keys: VerifyingKeys
-) -> Iterator[MakePay]:
+def make_pay(session: aiohttp.ClientSession, merchant_key: MerchantKey, keys: VerifyingKeys) -> Iterator[MakePay]:
     made: list[WeChatPay] = []
 
     def make(*urls: str, timeout_s: float = 2.0, now_s: float = platform.NOW_S) -> WeChatPay:

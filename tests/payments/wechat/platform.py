@@ -90,9 +90,7 @@ def envelope(event_type: str, content: object, *, associated: str = "transaction
     }
 
 
-def trade(
-    order_no: str = "FG20260101000001", state: str = "SUCCESS", total_fen: int = 68000
-) -> dict[str, Any]:
+def trade(order_no: str = "FG20260101000001", state: str = "SUCCESS", total_fen: int = 68000) -> dict[str, Any]:
     """A trade as a query answers it and a payment notice contains it."""
     fields: dict[str, Any] = {
         "appid": APPID,

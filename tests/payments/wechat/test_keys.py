@@ -62,9 +62,7 @@ def _unusable_private_keys() -> list[tuple[str, bytes | None]]:
 @pytest.mark.parametrize(
     "content", [c for _, c in _unusable_private_keys()], ids=[i for i, _ in _unusable_private_keys()]
 )
-def test_an_unusable_merchant_key_is_refused_by_name_without_its_content(
-    tmp_path: Path, content: bytes | None
-) -> None:
+def test_an_unusable_merchant_key_is_refused_by_name_without_its_content(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "apiclient_key.pem"
     if content is not None:
         file.write_bytes(content)

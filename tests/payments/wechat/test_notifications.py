@@ -238,9 +238,7 @@ def test_a_resource_of_another_shape_is_unreadable(resource: dict[str, Any], key
 @pytest.mark.parametrize(
     "ciphertext", ["", "QQ==", sealed(b"{}", "transaction")["ciphertext"]], ids=["empty", "short", "swapped"]
 )
-def test_a_ciphertext_that_does_not_open_is_sent_again_by_wechat(
-    ciphertext: str, keys: VerifyingKeys
-) -> None:
+def test_a_ciphertext_that_does_not_open_is_sent_again_by_wechat(ciphertext: str, keys: VerifyingKeys) -> None:
     found = refusal(keys, *Draft(resource={"ciphertext": ciphertext}).finished())
     assert found == (500, Reason.DECRYPTION_FAILED)
 
@@ -264,9 +262,7 @@ def test_a_ciphertext_that_does_not_open_is_sent_again_by_wechat(
     ],
     ids=str,
 )
-def test_a_payment_with_a_field_of_another_shape_is_unreadable(
-    fields: dict[str, Any], keys: VerifyingKeys
-) -> None:
+def test_a_payment_with_a_field_of_another_shape_is_unreadable(fields: dict[str, Any], keys: VerifyingKeys) -> None:
     found = refusal(keys, *Draft(content=trade() | fields).finished())
     assert found == (500, Reason.CONTENT_UNREADABLE)
 

@@ -67,11 +67,7 @@ def test_noise_is_never_accepted(headers: Pairs, body: bytes) -> None:
 
 
 _JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(st.characters(codec="utf-8"), max_size=10),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8"), max_size=10),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=8), inner, max_size=3)
@@ -86,17 +82,13 @@ def test_a_signed_body_of_any_shape_never_crashes_the_reader(body: bytes) -> Non
 
 
 @given(st.sampled_from(["id", "event_type", "resource_type", "resource"]), _JSON)
-def test_a_signed_envelope_with_any_field_of_any_shape_never_crashes_the_reader(
-    name: str, value: object
-) -> None:
+def test_a_signed_envelope_with_any_field_of_any_shape_never_crashes_the_reader(name: str, value: object) -> None:
     body = to_json(envelope("TRANSACTION.SUCCESS", trade()) | {name: value})
     accepted(signed(body), body)
 
 
 @given(st.sampled_from(sorted(trade())), _JSON)
-def test_a_sealed_trade_with_any_field_of_any_shape_never_crashes_the_reader(
-    name: str, value: object
-) -> None:
+def test_a_sealed_trade_with_any_field_of_any_shape_never_crashes_the_reader(name: str, value: object) -> None:
     body = to_json(envelope("TRANSACTION.SUCCESS", trade() | {name: value}))
     accepted(signed(body), body)
 
