@@ -116,11 +116,9 @@ def to_toml(content: Sections) -> str:
 
 def _toml_value(value: Value) -> str:
     if isinstance(value, Mapping):
-        return (
-            "{ " + ", ".join(f"{json.dumps(key)} = {_toml_value(each)}" for key, each in value.items()) + " }"
-        )
-    # What JSON writes for a string, number or boolean is TOML, too, except for its surrogate escapes.
-    return json.dumps(value, ensure_ascii=False)
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml_value(each)}" for key, each in value.items()) + " }"
+    # What JSON writes for a string, number or boolean is TOML, too, but for surrogate escapes and a bare DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def environment_without(content: Sections, environment: Mapping[str, str]) -> dict[str, str]:

@@ -125,9 +125,7 @@ class PostgresServer(Server):
     ) -> None:
         """`settings` win over ours. With `socket_folder` it listens there and on no port of the network."""
         if socket_folder is not None and len(os.fsencode(socket_folder)) > SOCKET_FOLDER_BYTES_MAX:
-            raise ValueError(
-                f"a socket folder's path may have {SOCKET_FOLDER_BYTES_MAX} bytes: {socket_folder}"
-            )
+            raise ValueError(f"a socket folder's path may have {SOCKET_FOLDER_BYTES_MAX} bytes: {socket_folder}")
         self.account = account_for(os.geteuid())
         self.folder = data_folder(folder, account=self.account, uid=os.geteuid())
         super().__init__(name="postgres", log=log or self.folder / "postgres.log", held=held)

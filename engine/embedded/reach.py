@@ -74,9 +74,7 @@ def shared_folder(uid: int, *, above: Path = SHARED) -> Path:
     folder.mkdir(mode=0o711, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & _OTHERS_WRITE:
-        raise StartError(
-            f"{folder} is not a folder that only uid {uid} can write to: remove it and start again"
-        )
+        raise StartError(f"{folder} is not a folder that only uid {uid} can write to: remove it and start again")
     folder.chmod(0o711)
     return folder
 

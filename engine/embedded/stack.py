@@ -74,9 +74,7 @@ def run_up(
         try:
             with only_stack_in(home / "stack", wishes=wishes) as lock:
                 stack = _Stack(home, console=console, wishes=wishes, lock=lock)
-                return stack.run(
-                    workers=workers, sale_files=sale_files, opens_in_s=opens_in_s, public_port=public_port
-                )
+                return stack.run(workers=workers, sale_files=sale_files, opens_in_s=opens_in_s, public_port=public_port)
         except StopAsked:
             return 0
         except StartError as error:
@@ -147,15 +145,7 @@ class _Stack:
         self.supervisor.start(
             self._program(
                 "simulator",
-                (
-                    sys.executable,
-                    "-m",
-                    "engine.simulator",
-                    "--port",
-                    str(addresses.simulator),
-                    "--home",
-                    str(home),
-                ),
+                (*simulator_command(), "--port", str(addresses.simulator), "--home", str(home)),
                 ready_url=f"{addresses.simulator_url}/livez",
             )
         )

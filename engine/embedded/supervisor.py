@@ -26,7 +26,7 @@ HEALTHY_AFTER_S = 10.0
 _LOOK_EVERY_S = 0.05
 
 
-class StopAsked(Exception):  # noqa: N818 - a wish, not an error
+class StopAsked(Exception):
     """Somebody asked the stack to stop."""
 
 
@@ -156,9 +156,7 @@ class Supervisor:
         self._groups.clear()
         self._watched.clear()
 
-    def complete(
-        self, command: Sequence[str], *, folder: str, environment: dict[str, str], timeout_s: float
-    ) -> str:
+    def complete(self, command: Sequence[str], *, folder: str, environment: dict[str, str], timeout_s: float) -> str:
         """Run a command to its end and return what it printed; StartError when it fails."""
         with subprocess.Popen(  # noqa: S603
             command,

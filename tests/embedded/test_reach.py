@@ -33,9 +33,7 @@ def test_root_runs_postgres_as_an_account_that_is_not_root() -> None:
         (0o700, 0, 0, 1, False),
     ],
 )
-def test_the_first_class_that_fits_decides(
-    mode: int, owner: int, group: int, wanted: int, answer: bool
-) -> None:
+def test_the_first_class_that_fits_decides(mode: int, owner: int, group: int, wanted: int, answer: bool) -> None:
     assert allows(mode=mode, owner=owner, group=group, account=STRANGER, wanted=wanted) is answer
 
 
@@ -69,9 +67,7 @@ def test_data_stays_where_it_was_wanted_if_the_account_can_go_there(open_folder:
 
 def test_data_of_ones_own_account_stays_in_a_closed_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    assert data_folder(tmp_path / "postgres", account=None, uid=os.geteuid(), above=tmp_path) == (
-        tmp_path / "postgres"
-    )
+    assert data_folder(tmp_path / "postgres", account=None, uid=os.geteuid(), above=tmp_path) == (tmp_path / "postgres")
 
 
 def test_data_moves_to_one_steady_place_if_the_account_cannot_go_there(open_folder: Path) -> None:

@@ -16,9 +16,7 @@ from engine.embedded.valkey import SLOTS, ValkeyCluster, ValkeyServer
 
 def test_settings_that_protect_the_stock_are_in_force(own_redis: ValkeyServer) -> None:
     with own_redis.client() as client:
-        found = client.config_get(
-            "appendonly", "appendfsync", "maxmemory-policy", "save", "aof-timestamp-enabled"
-        )
+        found = client.config_get("appendonly", "appendfsync", "maxmemory-policy", "save", "aof-timestamp-enabled")
     assert found == {
         "appendonly": "yes",
         "appendfsync": "everysec",
