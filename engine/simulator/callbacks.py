@@ -30,7 +30,7 @@ _ACKNOWLEDGED = (200, 204)
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """`number` counts from 0; an echo is a duplicate, its answer changes nothing; a probe is wrongly signed."""
+    """`number` counts from 0. An echo is a duplicate: its answer changes nothing. A probe is wrongly signed."""
 
     notice: Notice
     number: int = 0

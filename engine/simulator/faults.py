@@ -31,8 +31,8 @@ class Faults:
     callback_loss: the notice is never sent at all. callback_duplicate: it is sent twice, half of the time at
     once, half after it was acknowledged. callback_signtest: a wrongly signed probe goes first.
     callback_retry_scale: the real schedule (15 s to 6 h) times this.
-    answer_*: on the API calls named in answer_routes (none named: all). error_before and limited refuse before
-    any effect; error_after answers 500, and lost resets the connection, after the effect.
+    answer_*: on the API calls named in answer_routes (none named: all). limited and error_before refuse without
+    any effect; error_after answers 500, and lost resets the connection, after it.
     """
 
     seed: int = 1

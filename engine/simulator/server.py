@@ -57,7 +57,7 @@ class Route:
 
 
 class Entropy:
-    """Random bytes from the operating system, drawn in blocks: one system call serves about a hundred answers."""
+    """Random bytes from the operating system, drawn in blocks: one system call serves many answers."""
 
     def __init__(self, block_bytes: int = 4096) -> None:
         self._block_bytes = block_bytes
@@ -364,7 +364,7 @@ async def _parsed(request: web.BaseRequest) -> object:
 
 
 async def _object(request: web.BaseRequest) -> Mapping[str, Any]:
-    """The JSON object of a buyer or admin call; anything else reads as an empty one, which lacks its fields."""
+    """The JSON object of a buyer or admin call; anything else reads as an empty one."""
     document = await _parsed(request)
     return document if isinstance(document, dict) else {}
 
