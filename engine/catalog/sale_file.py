@@ -31,7 +31,7 @@ class Problem:
     reason: str
 
 
-class SaleFileInvalid(Exception):  # noqa: N818 - named as a finding, like every refusal here
+class SaleFileInvalid(Exception):
     """The sale file is refused; nothing was changed."""
 
     def __init__(self, path: Path, problems: Iterable[Problem]) -> None:

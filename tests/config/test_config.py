@@ -122,9 +122,7 @@ def test_an_error_names_value_source_and_reason(tmp_path: Path) -> None:
 
     found = refusals(path, line_burst_count="many")
 
-    assert found["web.port"] == Problem(
-        "web.port", "65536", str(path), "should be less than or equal to 65535"
-    )
+    assert found["web.port"] == Problem("web.port", "65536", str(path), "should be less than or equal to 65535")
     assert found["line.burst_count"].source == "FLOODGATE_LINE_BURST_COUNT"
     assert found["line.burst_count"].value == "many"
 
