@@ -20,9 +20,7 @@ from engine.simulator.faults import Faults
 from engine.simulator.server import Simulator
 
 OPENID = "o" + "Aa1_-zZ9" * 3 + "xyz"
-PROMPT = Faults(
-    callback_delay_ms=(0, 0), callback_retry_scale=0.001, refund_delay_ms=(0, 0), refund_spacing_ms=0
-)
+PROMPT = Faults(callback_delay_ms=(0, 0), callback_retry_scale=0.001, refund_delay_ms=(0, 0), refund_spacing_ms=0)
 
 
 @pytest.fixture(scope="session")
@@ -124,18 +122,14 @@ class Caller:
 
     def signed(self, method: str, target: str, body: bytes) -> str:
         timestamp, nonce = str(int(time.time())), "N" * 32
-        message = crypto.request_message(
-            method=method, target=target, timestamp=timestamp, nonce=nonce, body=body
-        )
+        message = crypto.request_message(method=method, target=target, timestamp=timestamp, nonce=nonce, body=body)
         return (
             f'WECHATPAY2-SHA256-RSA2048 mchid="{self.names.mchid}",nonce_str="{nonce}",'
             f'signature="{crypto.sign(self.key, message)}",timestamp="{timestamp}",'
             f'serial_no="{self.names.certificate_serial}"'
         )
 
-    async def send(
-        self, method: str, target: str, document: object = None, **headers: str | None
-    ) -> Reply:
+    async def send(self, method: str, target: str, document: object = None, **headers: str | None) -> Reply:
         """`headers` replace the usual ones; None leaves one out."""
         body = b"" if document is None else json.dumps(document).encode()
         sent: dict[str, str | None] = {
@@ -171,9 +165,7 @@ class Caller:
         return await self.send("POST", "/v3/pay/transactions/jsapi", self.terms(out_trade_no, **changed))
 
     async def query(self, out_trade_no: str = "T00001") -> Reply:
-        return await self.send(
-            "GET", f"/v3/pay/transactions/out-trade-no/{out_trade_no}?mchid={self.names.mchid}"
-        )
+        return await self.send("GET", f"/v3/pay/transactions/out-trade-no/{out_trade_no}?mchid={self.names.mchid}")
 
     async def close(self, out_trade_no: str = "T00001") -> Reply:
         target = f"/v3/pay/transactions/out-trade-no/{out_trade_no}/close"
@@ -196,9 +188,7 @@ class Caller:
     def payment(self, prepay_id: str, *, openid: str = OPENID) -> dict[str, object]:
         """The parameters of wx.requestPayment, signed as a merchant does, and who taps."""
         timestamp, package = str(int(time.time())), f"prepay_id={prepay_id}"
-        message = crypto.payment_message(
-            appid=self.names.appid, timestamp=timestamp, nonce="n1", package=package
-        )
+        message = crypto.payment_message(appid=self.names.appid, timestamp=timestamp, nonce="n1", package=package)
         return {
             "openid": openid,
             "timeStamp": timestamp,

@@ -74,9 +74,7 @@ async def test_peer_reads_the_payment_callback(peer: WeChatPay, caller: Caller, 
     assert notice["resource"]["amount"]["total"] == 100
 
 
-async def test_peer_refunds_and_reads_the_refund_callback(
-    peer: WeChatPay, caller: Caller, receiver: Receiver
-) -> None:
+async def test_peer_refunds_and_reads_the_refund_callback(peer: WeChatPay, caller: Caller, receiver: Receiver) -> None:
     await pay(peer, caller)
     await receiver.wait(1)
     status, accepted = await ask(
