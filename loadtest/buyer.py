@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest.cdn import LineCache
+from loadtest.cdn import REFRESH_S, LineCache
 from loadtest.journal import Journal, Stage
 from loadtest.population import Behaviour, Persona
 from loadtest.protocol import LineDocument, Order, Outage, Pass, Phone, Place, Refusal, Sale, Wallet
@@ -25,6 +25,8 @@ NONSENSE: tuple[object, ...] = (0, -1, 2**31, 2**63, 1.5, "1", True, None)
 FOLLOW_FIRST_S = 0.4
 FOLLOW_MAX_S = 2.0
 PAY_ATTEMPTS = 3
+FIRST_TRY = {Behaviour.NO_BALANCE: "no_balance", Behaviour.VANISHES: "pay_then_vanish"}
+"""What these do in the cashier at first, in the simulator's words."""
 SETTLED = frozenset({"paid", "refunded", "refund_failed"})
 
 
@@ -56,8 +58,10 @@ class Buyer:
         try:
             await self._act()
         except Outage:
+            self._journal.remember(self._phone)
             self._leave("met an outage too long")
         except asyncio.CancelledError:
+            self._journal.remember(self._phone)
             if self._stage in (Stage.WAITING, Stage.ASKING):
                 self._still_wants()
                 self._leave("still asking at the end")
@@ -81,7 +85,6 @@ class Buyer:
         if isinstance(admission, Refusal):
             return self._leave(f"pass refused: {admission.code}")
         self._enter(Stage.ASKING)
-        self._journal.phones[self._persona.openid] = self._phone
         await self._try_it_on(admission)
         self._journal.spare_pass = (self._persona.openid, admission)
         told = await self._shop(admission)
@@ -102,8 +105,9 @@ class Buyer:
                 return True
             opens_in_s = max(0.0, self._drop.opens_at - self._drop.clock())
             wait_s = self._look_again_s(document, eta_s=opens_in_s + document.eta_s(position=place.position))
-            # Whoever counts down looks at the opening itself, not a poll later.
-            await asyncio.sleep(min(wait_s, opens_in_s + self._luck(0.3)) if opens_in_s else wait_s)
+            # Whoever counts down looks right after the opening, as soon as the CDN can know of it.
+            at_opening_s = opens_in_s + REFRESH_S + 0.1 + self._luck(0.5)
+            await asyncio.sleep(min(wait_s, at_opening_s) if opens_in_s else wait_s)
 
     async def _claim(self, place: Place) -> Pass | Refusal:
         while True:
@@ -138,7 +142,7 @@ class Buyer:
 
     def _expect_refusal(self, answer: Order | Refusal, *, status: int, what: str) -> None:
         if isinstance(answer, Order):
-            self._journal.acknowledge(self._persona.openid, answer)
+            self._journal.acknowledge(self._phone, answer)
             self._journal.complain(f"{what} was accepted")
         elif answer.status != status:
             self._journal.complain(f"{what} was answered {answer.status} {answer.code}, not {status}")
@@ -163,7 +167,7 @@ class Buyer:
                     answer = await self._tap(admission, sku=sku, quantity=quantity)
                 has_tapped = True
                 if isinstance(answer, Order):
-                    return journal.acknowledge(self._persona.openid, answer)
+                    return journal.acknowledge(self._phone, answer)
                 match answer.code:
                     case "SOLD_OUT":
                         open_wishes.remove(sku)
@@ -206,7 +210,7 @@ class Buyer:
         )
         orders = [answer for answer in both if isinstance(answer, Order)]
         for order in orders:
-            self._journal.acknowledge(self._persona.openid, order)
+            self._journal.acknowledge(self._phone, order)
         if len({order.order_no for order in orders}) > 1:
             self._journal.complain("one key gave two orders")
         return orders[0] if orders else both[0]
@@ -217,12 +221,10 @@ class Buyer:
         if isinstance(again, Refusal):
             self._journal.complain(f"a repeated order was refused with {again.code}")
         elif again.order_no != first.order_no:
-            self._journal.acknowledge(self._persona.openid, again)
+            self._journal.acknowledge(self._phone, again)
             self._journal.complain("one key gave two orders")
         other = [{"sku": sku, "quantity": quantity % 4 + 1} for sku, quantity in first.units]
-        self._expect_refusal(
-            await self._phone.order(admission, key=key, items=other), status=409, what="a reused key"
-        )
+        self._expect_refusal(await self._phone.order(admission, key=key, items=other), status=409, what="a reused key")
 
     def _key(self) -> str:
         self._key_count += 1
@@ -259,6 +261,8 @@ class Buyer:
                 | Behaviour.DOUBLE_TAPS
                 | Behaviour.FOREIGN_PASS
                 | Behaviour.BAD_QUANTITY
+                | Behaviour.NO_BALANCE
+                | Behaviour.VANISHES
             ):
                 await self._pay_in_time(told)
 
@@ -269,23 +273,25 @@ class Buyer:
         sku = told.units[0][0]
         most = next(row.per_order_max for row in self._drop.sale.skus if row.sku == sku)
         if room < most:
-            answer = await self._phone.order(
-                admission, key=self._key(), items=[{"sku": sku, "quantity": room + 1}]
-            )
+            answer = await self._phone.order(admission, key=self._key(), items=[{"sku": sku, "quantity": room + 1}])
             self._expect_refusal(answer, status=409, what="more than one buyer may have")
         if room < 1:
             return None
         answer = await self._phone.order(admission, key=self._key(), items=[{"sku": sku, "quantity": 1}])
-        return self._journal.acknowledge(self._persona.openid, answer) if isinstance(answer, Order) else None
+        return self._journal.acknowledge(self._phone, answer) if isinstance(answer, Order) else None
 
     async def _pay_in_time(self, told: Told) -> None:
         await asyncio.sleep(self._persona.think_s)
+        vanishes = self._persona.behaviour is Behaviour.VANISHES
+        in_cashier = FIRST_TRY.get(self._persona.behaviour, "pay")
         for _ in range(PAY_ATTEMPTS):
             parameters = await self._begin_payment(told)
             if parameters is None:
                 break
-            if (await self._pay(told, parameters)).is_ok:
+            wallet = await self._pay(told, parameters, in_cashier=in_cashier)
+            if wallet.is_paid or vanishes:
                 return await self._follow(told)
+            in_cashier = "pay"
         # The order may be paid all the same (an earlier answer was lost), or has lapsed under an outage.
         await self._read(told)
         return self._enter(Stage.PAID) if told.state == "paid" else self._leave("could not pay")
@@ -295,7 +301,7 @@ class Buyer:
         parameters = await self._begin_payment(told)
         until_s = (told.deadline_ms - self._drop.wall_ms()) / 1000 + self._persona.deadline_offset_s
         await asyncio.sleep(max(0.0, until_s))
-        if parameters is not None and (await self._pay(told, parameters)).is_ok:
+        if parameters is not None and (await self._pay(told, parameters)).is_paid:
             return await self._follow(told)
         return self._leave("came too late to pay")
 
@@ -308,7 +314,7 @@ class Buyer:
             await self._read(told)
         wallet = await self._phone.pay_regardless(told.order_no)
         self._remember(told, wallet)
-        return await self._follow(told) if wallet.is_ok else self._leave("could not pay")
+        return await self._follow(told) if wallet.is_paid else self._leave("could not pay")
 
     async def _begin_payment(self, told: Told) -> dict[str, object] | None:
         parameters = await self._phone.payment(told.order_no)
@@ -320,13 +326,13 @@ class Buyer:
             return None
         return parameters
 
-    async def _pay(self, told: Told, parameters: dict[str, object]) -> Wallet:
-        wallet = await self._phone.pay(parameters)
+    async def _pay(self, told: Told, parameters: dict[str, object], *, in_cashier: str = "pay") -> Wallet:
+        wallet = await self._phone.pay(parameters, behaviour=in_cashier)
         self._remember(told, wallet)
         return wallet
 
     def _remember(self, told: Told, wallet: Wallet) -> None:
-        if wallet.is_ok and wallet.transaction_id is not None:
+        if wallet.transaction_id is not None:
             told.transactions.add(wallet.transaction_id)
 
     async def _follow(self, told: Told) -> None:

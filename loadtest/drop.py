@@ -23,7 +23,7 @@ from loadtest.journal import Journal, percentile_ms
 from loadtest.population import people
 from loadtest.protocol import Outage, Phone, Refusal, Sale, Shop, Wire, sale_from
 from loadtest.screen import Screen, View
-from loadtest.stack import Stack
+from loadtest.stack import Stack, StackError
 from loadtest.verdict import Booked, Facts, Ledgered, Stock
 from loadtest.watch import Watch
 
@@ -146,6 +146,8 @@ class DropRun:
         await self._set_faults(FAULTS)
         self._watch = Watch(self._wire, self._stack, sale=SALE)
         await self._watch.sample()
+        if self._watch.orders_by_state:
+            raise StackError("the sale has orders of an earlier run: the demo needs a fresh database")
         self._cache = LineCache(self._wire, shop.line)
         document = await self._cache.first()
         self._opens_at = self._clock() + max(0.0, (sale.opens_ms - document.now_ms) / 1000)
@@ -165,20 +167,28 @@ class DropRun:
             popularity={row.sku: FIRST_WISHES.get(row.sku, 1.0) for row in sale.skus},
         )
         return [
-            asyncio.create_task(Buyer(one, Phone(self._wire, shop, openid=one.openid), drop).act())
-            for one in crowd
+            asyncio.create_task(Buyer(one, Phone(self._wire, shop, openid=one.openid), drop).act()) for one in crowd
         ]
 
     async def _rush(self, buyers: Sequence[asyncio.Task[None]]) -> None:
-        """Wait for every buyer's end, or for the run's; whoever still asks then is cancelled."""
+        """Wait for every buyer's end, or for the run's; whoever still asks then is cancelled.
+
+        A helper that fails (the stack went away) ends the run at once.
+        """
         began, cpu_began = self._clock(), time.process_time()
-        everybody = asyncio.gather(*buyers)
-        try:
-            async with asyncio.timeout(self._opens_at + DROP_MAX_S - self._clock()):
-                await self._or_helper_fails(everybody)
-        except TimeoutError:
-            everybody.cancel()
-            await asyncio.gather(*buyers, return_exceptions=True)
+        left_s = self._opens_at + DROP_MAX_S - began
+        crowd = asyncio.create_task(_wait(buyers, timeout_s=left_s))
+        while not crowd.done():
+            helpers = [helper for helper in self._helpers if not helper.done()]
+            await asyncio.wait([crowd, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            for helper in helpers:
+                if helper.done():
+                    helper.result()
+        for buyer in buyers:
+            buyer.cancel()
+        for ending in await asyncio.gather(*buyers, return_exceptions=True):
+            if isinstance(ending, Exception):
+                self._journal.complain(f"an answer that made no sense: {ending!r}")
         self._evidence.rush_s = self._clock() - began
         self._evidence.rush_cpu_s = time.process_time() - cpu_began
         self._evidence.line_reads = self._cache.read_count
@@ -188,6 +198,7 @@ class DropRun:
         self._chapter = "settling"
         until = self._clock() + SETTLE_MAX_S
         while True:
+            self._stack.check()
             fresh = await self._watch.sample()
             moving = self._watch.in_motion() if fresh else ["the sale, which no admin listener would show"]
             if not moving or self._clock() > until:
@@ -212,8 +223,7 @@ class DropRun:
                 self._journal.complain(f"one's own orders could not be listed: {orders.code}")
                 return
             self._evidence.booked.extend(
-                Booked(phone.openid, order.order_no, order.state, order.amount_fen, order.units)
-                for order in orders
+                Booked(phone.openid, order.order_no, order.state, order.amount_fen, order.units) for order in orders
             )
 
         await asyncio.gather(*(read(phone) for phone in self._journal.phones.values()))
@@ -236,14 +246,6 @@ class DropRun:
 
     def _help(self, work: Coroutine[Any, Any, None]) -> None:
         self._helpers.append(asyncio.create_task(work))
-
-    async def _or_helper_fails(self, work: asyncio.Future[Any]) -> None:
-        """Wait for `work`; an error in a helper (the stack went away) ends the run at once."""
-        waiting: set[asyncio.Future[Any]] = {work, *self._helpers}
-        while not work.done():
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for future in done:
-                future.result()
 
     async def _draw(self) -> None:
         while True:
@@ -297,6 +299,10 @@ class DropRun:
             order_p99_ms=percentile_ms(journal.order_s, 0.99),
             notes=[f"killed {name}" for name in self._evidence.killed],
         )
+
+
+async def _wait(tasks: Sequence[asyncio.Task[None]], *, timeout_s: float) -> None:
+    await asyncio.wait(tasks, timeout=timeout_s)
 
 
 def audit(command: Sequence[str]) -> tuple[Any, list[str]]:

@@ -34,7 +34,7 @@ class Journal:
         self.complaints: Counter[str] = Counter()
         self.told: dict[str, Told] = {}
         self.phones: dict[str, Phone] = {}
-        """Every buyer who ever asked for an order: their lists are read at the end, told or not."""
+        """Whose orders are read at the end: all who were told of one, and all who may have one untold."""
         self.wanted: Counter[str] = Counter()
         self.spare_pass: tuple[str, Pass] | None = None
         """The last claimed pass and its owner, for those who use another's."""
@@ -63,11 +63,16 @@ class Journal:
         self.stages[before] -= 1
         self.stages[after] += 1
 
-    def acknowledge(self, openid: str, order: Order) -> Told:
+    def remember(self, phone: Phone) -> None:
+        if phone.is_logged_in:
+            self.phones[phone.openid] = phone
+
+    def acknowledge(self, phone: Phone, order: Order) -> Told:
         """Remember what the engine told; a state that cannot follow the one told before is a complaint."""
         told = self.told.get(order.order_no)
         if told is None:
-            told = Told(openid, order.order_no, order.units, order.amount_fen, order.deadline_ms, order.state)
+            self.remember(phone)
+            told = Told(phone.openid, order.order_no, order.units, order.amount_fen, order.deadline_ms, order.state)
             self.told[order.order_no] = told
         else:
             self.update(told, order.state)

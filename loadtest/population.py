@@ -40,6 +40,8 @@ class Behaviour(enum.Enum):
     GREEDY = "wants more than allowed"
     FOREIGN_PASS = "uses another's pass"  # noqa: S105
     BAD_QUANTITY = "asks for nonsense"
+    NO_BALANCE = "pays at the second attempt"
+    VANISHES = "pays, and the phone never hears of it"
 
 
 LAPSING = frozenset(
@@ -55,7 +57,7 @@ LAPSING = frozenset(
 """Those whose units may come back. They do not wait for returned units themselves."""
 
 SHARES: Mapping[Behaviour, float] = {
-    Behaviour.PAYS: 0.575,
+    Behaviour.PAYS: 0.535,
     Behaviour.ABANDONS: 0.13,
     Behaviour.PAYS_NEAR_DEADLINE: 0.02,
     Behaviour.PAYS_AFTER_DEADLINE: 0.02,
@@ -67,6 +69,8 @@ SHARES: Mapping[Behaviour, float] = {
     Behaviour.GREEDY: 0.035,
     Behaviour.FOREIGN_PASS: 0.02,
     Behaviour.BAD_QUANTITY: 0.02,
+    Behaviour.NO_BALANCE: 0.02,
+    Behaviour.VANISHES: 0.02,
 }
 
 QUANTITIES: Sequence[tuple[int, float]] = ((1, 0.25), (2, 0.45), (3, 0.15), (4, 0.15))
@@ -141,12 +145,10 @@ def _person(
 ) -> Persona:
     behaviour = _weighted(dice, list(SHARES.items()))
     stays = behaviour not in LAPSING and dice.random() < STAYS_SHARE
-    think_s = min(
-        dice.lognormvariate(math.log(THINK_MEDIAN_SHARE * hold_s), THINK_SIGMA), THINK_MAX_SHARE * hold_s
-    )
+    think_s = min(dice.lognormvariate(math.log(THINK_MEDIAN_SHARE * hold_s), THINK_SIGMA), THINK_MAX_SHARE * hold_s)
     near = behaviour is Behaviour.PAYS_NEAR_DEADLINE
     return Persona(
-        openid=f"o{seed:x}-demo-{number:06d}",
+        openid=f"o{seed & 0xFFFFFFFFFFFF:012x}-buyer-{number:08d}",
         arrives_s=_arrival_s(dice, lobby_s=lobby_s),
         wishes=_wishes(dice, popularity),
         quantity=_weighted(dice, QUANTITIES),

@@ -33,12 +33,15 @@ KEEPALIVE_S = 7.0
 NOTHING_CAME = (OSError, TimeoutError, aiohttp.ClientError, orjson.JSONDecodeError)
 """What a single attempt raises when no whole answer came."""
 
+PAID_BEFORE = "已支付"
+"""How WeChat's cashier refuses an order that is paid: an earlier answer was lost on the way."""
+
 Body = dict[str, Any]
 Observer = Callable[[str, str, float], None]
 """Is told the kind of request, its outcome (a status, a code or `outage`) and the seconds it took."""
 
 
-class Outage(Exception):  # noqa: N818
+class Outage(Exception):
     """Nobody answered, or only with 503, until the phone's patience ended."""
 
 
@@ -99,7 +102,8 @@ class Order:
 class Wallet:
     """What `wx.requestPayment` told the mini program; the money itself is only in WeChat's ledger."""
 
-    is_ok: bool
+    is_paid: bool
+    """The phone was told that it is paid, now or before; an untold payment reads False."""
     result: str
     transaction_id: str | None
 
@@ -143,11 +147,14 @@ class Reply:
     status: int
     body: Body
 
+    @property
+    def outcome(self) -> str:
+        """The status of a success, the code of a refusal."""
+        return str(self.status if self.status < 400 else self.body.get("code", self.status))
+
     def refusal(self) -> Refusal:
         after = self.body.get("retry_after_ms")
-        return Refusal(
-            self.status, str(self.body.get("code", self.status)), after if isinstance(after, int) else None
-        )
+        return Refusal(self.status, self.outcome, after if isinstance(after, int) else None)
 
 
 class Wire:
@@ -183,9 +190,7 @@ class Wire:
     ) -> Reply:
         """Send one request once. Raises one of NOTHING_CAME when no whole answer comes."""
         assert self._session is not None
-        async with self._session.request(
-            method, url, headers=headers, data=body, allow_redirects=False
-        ) as answer:
+        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as answer:
             raw = await answer.read()
             status = answer.status
         return Reply(status, orjson.loads(raw) if raw else {})
@@ -214,17 +219,15 @@ class Wire:
             except NOTHING_CAME as broken:
                 outcome = "timeout" if isinstance(broken, TimeoutError) else "connection"
             else:
+                outcome = reply.outcome
                 if reply.status < 500:
-                    self._observer(kind, str(reply.body.get("code", reply.status)), clock() - started)
+                    self._observer(kind, outcome, clock() - started)
                     return reply
-                outcome = str(reply.body.get("code", reply.status))
                 after_ms = reply.body.get("retry_after_ms")
             self._observer(kind, f"outage:{outcome}", clock() - started)
             if clock() - started > PATIENCE_S:
                 raise Outage(f"{kind}: {outcome}")
-            wait_s = max(
-                after_ms / 1000 if isinstance(after_ms, int) else 0.0, backoff_s * (0.5 + self._dice.random())
-            )
+            wait_s = max(after_ms / 1000 if isinstance(after_ms, int) else 0.0, backoff_s * (0.5 + self._dice.random()))
             await asyncio.sleep(wait_s)
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
 
@@ -273,6 +276,10 @@ class Phone:
         self._headers: dict[str, str] = {}
         self.openid = openid
 
+    @property
+    def is_logged_in(self) -> bool:
+        return bool(self._headers)
+
     async def login(self) -> Refusal | None:
         """`wx.login`, then the engine's login. A code works once, so each attempt fetches a fresh one."""
         refusal: Refusal | None = None
@@ -316,18 +323,19 @@ class Phone:
 
     async def payment(self, order_no: str) -> Body | Refusal:
         """The parameters for `wx.requestPayment`."""
-        reply = await self._wire.ask(
-            "payment", "POST", self._shop.order / order_no / "payment", headers=self._headers
-        )
+        reply = await self._wire.ask("payment", "POST", self._shop.order / order_no / "payment", headers=self._headers)
         return reply.body if reply.status == 200 else reply.refusal()
 
-    async def pay(self, parameters: Body) -> Wallet:
-        """`wx.requestPayment`. After an Outage nobody here knows whether WeChat took the money."""
+    async def pay(self, parameters: Body, *, behaviour: str = "pay") -> Wallet:
+        """`wx.requestPayment`. After an Outage nobody here knows whether WeChat took the money.
+
+        `behaviour` is what the owner does in the cashier, in the simulator's words.
+        """
         reply = await self._wire.ask(
             "wallet_pay",
             "POST",
             self._shop.wallet_pay,
-            body=orjson.dumps({"openid": self.openid, **parameters}),
+            body=orjson.dumps({"openid": self.openid, **parameters, "behaviour": behaviour}),
         )
         return _wallet_from(reply)
 
@@ -361,11 +369,8 @@ class Phone:
 
 def _wallet_from(reply: Reply) -> Wallet:
     result = str(reply.body.get("result", reply.status))
-    return Wallet(
-        is_ok=result == "ok" or result.endswith(":ok"),
-        result=result,
-        transaction_id=reply.body.get("transaction_id"),
-    )
+    is_paid = result == "ok" or PAID_BEFORE in result
+    return Wallet(is_paid=is_paid, result=result, transaction_id=reply.body.get("transaction_id"))
 
 
 def order_from(body: Body) -> Order:

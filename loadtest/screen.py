@@ -54,9 +54,7 @@ class Screen:
     def __init__(self, console: Console, *, is_live: bool) -> None:
         self._console = console
         self._live = (
-            Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop")
-            if is_live
-            else None
+            Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") if is_live else None
         )
         self._plain_at_s = float("-inf")
 
@@ -83,14 +81,13 @@ class Screen:
 
 def _line(view: View) -> str:
     stock = view.stock.values()
-    refused = sum(view.refusals.values())
     return (
-        f"{view.clock_s:+6.1f} s  {view.chapter:<8} "
-        f"sold {sum(row.sold for row in stock):>5,}  held {sum(row.held for row in stock):>5,}  "
-        f"free {sum(row.free for row in stock):>5,} | in line {view.stages.get(Stage.WAITING, 0):>5,}  "
-        f"asking {view.stages.get(Stage.ASKING, 0):>5,}  paid {view.stages.get(Stage.PAID, 0):>4,} | "
-        f"orders {view.order_count:>4,} ({view.orders_per_s:,}/s)  refused {refused:>6,} "
-        f"({view.refusals_per_s:,}/s) | p50 {view.order_p50_ms:.0f} ms  p99 {view.order_p99_ms:.0f} ms"
+        f"{view.clock_s:+6.1f} s {view.chapter:<8} "
+        f"sold {sum(row.sold for row in stock):>5,} held {sum(row.held for row in stock):>5,} "
+        f"free {sum(row.free for row in stock):>5,} | waiting {view.stages.get(Stage.WAITING, 0):>5,} "
+        f"asking {view.stages.get(Stage.ASKING, 0):>5,} | orders {view.order_count:>5,} {view.orders_per_s:>4,}/s "
+        f"refused {sum(view.refusals.values()):>6,} {view.refusals_per_s:>5,}/s "
+        f"| p50 {view.order_p50_ms:.0f} p99 {view.order_p99_ms:.0f} ms"
     )
 
 
@@ -158,9 +155,7 @@ def _answers(view: View) -> Table:
             f"  {view.orders_per_s:,}/s   p50 {view.order_p50_ms:.0f} ms   p99 {view.order_p99_ms:.0f} ms",
         ),
     )
-    refused = Text.assemble(
-        (f"{sum(view.refusals.values()):,}", "bold yellow"), f"  {view.refusals_per_s:,}/s"
-    )
+    refused = Text.assemble((f"{sum(view.refusals.values()):,}", "bold yellow"), f"  {view.refusals_per_s:,}/s")
     table.add_row(Text("refused", "dim"), refused)
     for code, count in view.refusals.items():
         table.add_row("", Text(f"{count:>7,}  {code}", "dim"))
@@ -176,15 +171,13 @@ def _notes(view: View) -> list[RenderableType]:
 def summary(console: Console, judgement: Judgement, report: Mapping[str, Any]) -> None:
     """The end of the story: the figures of the report, then one line with the verdict and every reason."""
     table = Table(box=box.SIMPLE_HEAD, show_header=False, padding=(0, 2), show_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(style="dim", no_wrap=True, min_width=21)
+    table.add_column(overflow="fold")
     for name, text in _summary_rows(judgement, report):
         table.add_row(name, text)
     word, colour = ("PASS", "green") if judgement.is_pass else ("FAIL", "red")
     console.print()
-    console.print(
-        Panel(table, title=f"[bold]{report['title']}[/]", border_style=colour, box=box.ROUNDED, expand=False)
-    )
+    console.print(Panel(table, title=f"[bold]{report['title']}[/]", border_style=colour, box=box.ROUNDED, expand=False))
     if judgement.is_pass:
         console.print(
             Text.assemble(

@@ -55,6 +55,7 @@ class Stack:
 
     async def start(self) -> Addresses:
         """Start on an empty home and wait until `stack.json` appears. Raises StackError."""
+        self._refuse_neighbour()
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
         self._home.mkdir(parents=True)
         self._spawn()
@@ -66,6 +67,15 @@ class Stack:
                 raise StackError(f"the stack was not ready after {START_TIMEOUT_S:g} s{self._last_words()}")
             await asyncio.sleep(0.1)
         return self.addresses()
+
+    def _refuse_neighbour(self) -> None:
+        """Another run's data must not be deleted under it."""
+        try:
+            pid = orjson.loads((self._home / "stack.json").read_bytes())["supervisor_pid"]
+        except (OSError, ValueError, KeyError):
+            return
+        if is_running(pid):
+            raise StackError(f"a stack already runs in {self._home} (process {pid}): stop it first")
 
     def _spawn(self) -> None:
         with self._log.open("wb") as log:
@@ -106,9 +116,7 @@ class Stack:
     def kill_one(self, dice: random.Random) -> str | None:
         """SIGKILL a random process of the stack; returns its name. The supervisor is to restart it."""
         assert self._process is not None
-        targets = sorted(
-            (name, pid) for name, pid in self.addresses().pids.items() if pid != self._process.pid
-        )
+        targets = sorted((name, pid) for name, pid in self.addresses().pids.items() if pid != self._process.pid)
         if not targets:
             return None
         name, pid = dice.choice(targets)

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 MOVES: Mapping[str, frozenset[str]] = {
-    "held": frozenset({"paying", "released"}),
+    "held": frozenset({"paying", "released", "paid"}),
     "paying": frozenset({"paid", "closing"}),
     "closing": frozenset({"released", "paid"}),
     "released": frozenset({"paid", "refunding"}),
@@ -154,8 +154,7 @@ def judge(facts: Facts) -> Judgement:
         for sku, stock in facts.stock.items()
     )
     undersold = sum(
-        min(max(0, stock.capacity - sold[sku]), facts.wanted.get(sku, 0))
-        for sku, stock in facts.stock.items()
+        min(max(0, stock.capacity - sold[sku]), facts.wanted.get(sku, 0)) for sku, stock in facts.stock.items()
     )
     lost = _lost_paid(facts, book=book, ledger=ledger)
     doubled = _double_paid(facts)
@@ -267,8 +266,7 @@ def _stock_reasons(facts: Facts, *, sold: Counter[str]) -> list[str]:
     for sku, stock in sorted(facts.stock.items()):
         if stock.free + stock.held + stock.sold != stock.capacity:
             reasons.append(
-                f"{sku}: free {stock.free} + held {stock.held} + sold {stock.sold} is not "
-                f"the capacity {stock.capacity}"
+                f"{sku}: free {stock.free} + held {stock.held} + sold {stock.sold} is not the capacity {stock.capacity}"
             )
         if stock.sold != sold[sku]:
             reasons.append(f"{sku}: the stock counts {stock.sold} sold, the paid orders {sold[sku]}")

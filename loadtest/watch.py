@@ -35,9 +35,7 @@ class Watch:
         headers = {"Authorization": f"Bearer {addresses.admin_key}"}
         for url in addresses.admin_urls:
             try:
-                reply = await self._wire.once(
-                    "GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers
-                )
+                reply = await self._wire.once("GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers)
             except NOTHING_CAME:
                 continue
             if reply.status == 200:
@@ -51,8 +49,6 @@ class Watch:
 
     def in_motion(self) -> list[str]:
         """What has not come to rest; empty once every order has its end."""
-        moving = [
-            f"{count} {state} orders" for state, count in self.orders_by_state.items() if state in IN_MOTION
-        ]
+        moving = [f"{count} {state} orders" for state, count in self.orders_by_state.items() if state in IN_MOTION]
         held = sum(row.held for row in self.stock.values())
         return moving + ([f"{held} held units"] if held else [])
