@@ -7,42 +7,16 @@ no database and no clock; what depends on the past (units already allocated) is 
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from engine.catalog import bounds, toml_lines
+from engine.catalog import toml_lines
+from engine.catalog.reader import Found, Reader
 from engine.catalog.records import Event, Sale, Session, Sku
-
-DEFAULT_ZONE = "UTC"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One reason to refuse a sale file: the key's path by ids, its line where known, and why."""
-
-    key: str
-    line: int | None
-    reason: str
-
-
-class SaleFileInvalid(Exception):
-    """The sale file is refused; nothing was changed."""
-
-    def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
-        self.path = path
-        self.problems = tuple(sorted(problems, key=lambda problem: problem.line or 0))
-        place = [f"{path}:{problem.line}" if problem.line else f"{path}" for problem in self.problems]
-        super().__init__(
-            "\n".join(
-                f"{where}: {problem.key} {problem.reason}" for where, problem in zip(place, self.problems, strict=True)
-            )
-        )
+from engine.catalog.refusals import Problem, SaleFileInvalid
+from engine.catalog.tables import EventTable, SaleTable, SessionTable, SkuTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,165 +35,6 @@ class SaleFile:
         """A refusal of `field` of a record named as "sku:sat-floor"."""
         key, path = self.places[record]
         return Problem(f"{key}.{field}", toml_lines.nearest_line(self.lines, (*path, field)), reason)
-
-
-Id = Annotated[str, Field(pattern=bounds.ID_PATTERN)]
-Title = Annotated[str, Field(min_length=1, max_length=bounds.TITLE_CHARACTERS_MAX)]
-
-
-class _Table(BaseModel):
-    # Strict: 4.0, "4" and true are not 4.
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class _EventTable(_Table):
-    id: Id
-    title: Title
-
-
-class _SessionTable(_Table):
-    id: Id
-    title: Title
-    venue: Annotated[str, Field(max_length=bounds.TITLE_CHARACTERS_MAX)] = ""
-    starts_at: datetime
-
-
-class _SkuTable(_Table):
-    id: Id
-    title: Title
-    price_fen: Annotated[int, Field(ge=bounds.PRICE_FEN_MIN, le=bounds.PRICE_FEN_MAX)]
-    capacity: Annotated[int, Field(ge=0, le=bounds.CAPACITY_MAX)]
-    per_order_max: Annotated[int, Field(ge=1, le=bounds.PER_ORDER_MAX)]
-
-
-class _SaleTable(_Table):
-    id: Id
-    title: Title
-    skus: Annotated[list[str], Field(min_length=1, max_length=bounds.SKUS_PER_SALE_MAX)]
-    lane: Id = "public"
-    opens_at: datetime
-    closes_at: datetime
-    hold_s: Annotated[int, Field(ge=1, le=bounds.HOLD_S_MAX)]
-    per_buyer_max: Annotated[int, Field(ge=1, le=bounds.PER_BUYER_MAX)]
-    line_rate: Annotated[int, Field(ge=1, le=bounds.LINE_RATE_MAX)]
-
-
-T = TypeVar("T", bound=_Table)
-
-# pydantic speaks of types and patterns; an organizer is told what to write.
-_REASONS = {
-    "missing": "is missing",
-    "int_type": "must be a whole number",
-    "string_type": "must be a text in quotes",
-    "datetime_type": "must be a date and time, as in 2027-05-01T20:00:00",
-    "list_type": 'must be a list, as in ["floor", "stand"]',
-}
-
-
-def _reason(error: Any, known_keys: Iterable[str]) -> str:
-    kind = error["type"]
-    if kind in _REASONS:
-        return _REASONS[kind]
-    if kind == "extra_forbidden":
-        return f"is no key here; known are {', '.join(known_keys)}"
-    if kind == "string_pattern_mismatch":
-        return f"is {error['input']!r}; an id is 1 to 48 of a-z, 0-9 and -, and does not begin with -"
-    return f"is {error['input']!r}; it {str(error['msg']).replace('Input should', 'should')}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One table of the file: its path by position, its name by ids, and its content if that is valid."""
-
-    path: toml_lines.Path
-    name: str
-    raw: dict[str, Any]
-
-
-class _Reader:
-    """Collects problems instead of stopping at the first."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = dict(toml_lines.key_lines(text))
-        self.problems: list[Problem] = []
-        self.zone: ZoneInfo | None = None
-        self.places: dict[str, tuple[str, toml_lines.Path]] = {}
-
-    def refuse(self, path: toml_lines.Path, name: str, reason: str) -> None:
-        self.problems.append(Problem(name, toml_lines.nearest_line(self.lines, path), reason))
-
-    def tables(self, holder: dict[str, Any], key: str, path: toml_lines.Path, name: str) -> list[_Found]:
-        """The tables under [[key]], taken out of their holder."""
-        whole = f"{name}.{key}" if name else key
-        header = ".".join(part for part in (*path, key) if isinstance(part, str))
-        raw = holder.pop(key, None)
-        if raw is None:
-            self.refuse(path, whole, f"is missing; write at least one [[{header}]]")
-            return []
-        if not isinstance(raw, list) or not raw or not all(isinstance(table, dict) for table in raw):
-            self.refuse((*path, key), whole, "must be one or more tables in double brackets")
-            return []
-        return [
-            _Found((*path, key, index), f"{whole}.{table['id'] if 'id' in table else index + 1}", dict(table))
-            for index, table in enumerate(raw)
-        ]
-
-    def checked(self, model: type[T], found: _Found) -> T | None:
-        try:
-            return model.model_validate(found.raw)
-        except ValidationError as invalid:
-            for error in invalid.errors(include_url=False):
-                key = ".".join(str(part) for part in error["loc"])
-                self.refuse((*found.path, *error["loc"]), f"{found.name}.{key}", _reason(error, model.model_fields))
-            return None
-
-    def claim(self, kind: str, found: _Found) -> None:
-        """Give the record its place, unless another one of its kind has the id already."""
-        if not isinstance(found.raw.get("id"), str):
-            return
-        record = f"{kind}:{found.raw['id']}"
-        if record in self.places:
-            line = toml_lines.nearest_line(self.lines, self.places[record][1])
-            self.refuse(
-                (*found.path, "id"),
-                f"{found.name}.id",
-                f"is taken by the {kind} of line {line}; ids are unique",
-            )
-        else:
-            self.places[record] = (found.name, found.path)
-
-    def instant_ms(self, found: _Found, key: str, when: datetime) -> int | None:
-        if when.tzinfo is None:
-            if self.zone is None:
-                self.refuse(
-                    (*found.path, key),
-                    f"{found.name}.{key}",
-                    f"has no offset; write {when.isoformat()}+08:00 or set time_zone at the top",
-                )
-                return None
-            early, late = (when.replace(tzinfo=self.zone, fold=fold) for fold in (0, 1))
-            if early.utcoffset() != late.utcoffset():
-                self.refuse(
-                    (*found.path, key),
-                    f"{found.name}.{key}",
-                    f"is skipped or comes twice in {self.zone.key}; write it with an offset",
-                )
-                return None
-            when = early
-        return round(when.timestamp() * 1000)
-
-    def time_zone(self, content: dict[str, Any]) -> str:
-        name = content.pop("time_zone", None)
-        if name is None:
-            return DEFAULT_ZONE
-        try:
-            self.zone = ZoneInfo(name if isinstance(name, str) else "")
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            self.refuse(("time_zone",), "time_zone", f"is {name!r}; it should be a name like Asia/Shanghai")
-            # One wrong name is one problem, not one for every time in the file.
-            self.zone = ZoneInfo(DEFAULT_ZONE)
-            return DEFAULT_ZONE
-        return str(name)
 
 
 def read_sale_file(path: Path) -> SaleFile:
@@ -241,7 +56,7 @@ def parse_sale_file(text: str, path: Path) -> SaleFile:
         line = re.search(r"at line (\d+)", str(error))
         problem = Problem("file", int(line[1]) if line else None, f"is not TOML: {error}")
         raise SaleFileInvalid(path, [problem]) from None
-    reader = _Reader(text)
+    reader = Reader(text)
     zone = reader.time_zone(content)
     events, sessions, skus = _read_events(reader, content)
     sales = _read_sales(reader, content, zone, (events, sessions, skus))
@@ -252,32 +67,33 @@ def parse_sale_file(text: str, path: Path) -> SaleFile:
     return SaleFile(path, tuple(events), tuple(sessions), tuple(skus), tuple(sales), reader.places, reader.lines)
 
 
-def _read_events(reader: _Reader, content: dict[str, Any]) -> tuple[list[Event], list[Session], list[Sku]]:
+def _read_events(reader: Reader, content: dict[str, Any]) -> tuple[list[Event], list[Session], list[Sku]]:
     events: list[Event] = []
     sessions: list[Session] = []
     skus: list[Sku] = []
     for found_event in reader.tables(content, "events", (), ""):
         reader.claim("event", found_event)
         found_sessions = reader.tables(found_event.raw, "sessions", found_event.path, found_event.name)
-        if event := reader.checked(_EventTable, found_event):
+        if event := reader.checked(EventTable, found_event):
             events.append(Event(event_id=event.id, title=event.title))
         for found_session in found_sessions:
             reader.claim("session", found_session)
             found_skus = reader.tables(found_session.raw, "skus", found_session.path, found_session.name)
-            if session := reader.checked(_SessionTable, found_session):
+            if session := reader.checked(SessionTable, found_session):
                 starts_ms = reader.instant_ms(found_session, "starts_at", session.starts_at)
-                sessions.append(
-                    Session(
-                        session_id=session.id,
-                        event_id=str(found_event.raw.get("id")),
-                        title=session.title,
-                        venue=session.venue,
-                        starts_ms=starts_ms or 0,
+                if starts_ms is not None:
+                    sessions.append(
+                        Session(
+                            session_id=session.id,
+                            event_id=str(found_event.raw.get("id")),
+                            title=session.title,
+                            venue=session.venue,
+                            starts_ms=starts_ms,
+                        )
                     )
-                )
             for found_sku in found_skus:
                 reader.claim("sku", found_sku)
-                if sku := reader.checked(_SkuTable, found_sku):
+                if sku := reader.checked(SkuTable, found_sku):
                     skus.append(
                         Sku(
                             sku_id=sku.id,
@@ -292,7 +108,7 @@ def _read_events(reader: _Reader, content: dict[str, Any]) -> tuple[list[Event],
 
 
 def _read_sales(
-    reader: _Reader,
+    reader: Reader,
     content: dict[str, Any],
     zone: str,
     offered: tuple[Sequence[Event], Sequence[Session], Sequence[Sku]],
@@ -303,11 +119,11 @@ def _read_sales(
     sales: list[Sale] = []
     for found in reader.tables(content, "sales", (), ""):
         reader.claim("sale", found)
-        table = reader.checked(_SaleTable, found)
+        table = reader.checked(SaleTable, found)
         if table is None:
             continue
 
-        def refuse(key: str, reason: str, found: _Found = found) -> None:
+        def refuse(key: str, reason: str, found: Found = found) -> None:
             reader.refuse((*found.path, key), f"{found.name}.{key}", reason)
 
         opens_ms = reader.instant_ms(found, "opens_at", table.opens_at)
@@ -328,7 +144,7 @@ def _read_sales(
             refuse("skus", f"are of several events ({', '.join(sorted(event_ids))}); a sale has one")
             continue
         for session in where.values():
-            if opens_ms is not None and 0 < session.starts_ms <= opens_ms:
+            if opens_ms is not None and session.starts_ms <= opens_ms:
                 refuse("opens_at", f"is after the session {session.session_id} has begun")
         event = events.get(event_ids.pop())
         if event is None or opens_ms is None or closes_ms is None:

@@ -11,14 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.catalog.records import Event, Sale, Session, Sku
-from engine.catalog.sale_file import (
-    Problem,
-    SaleFile,
-    SaleFileInvalid,
-    offered_twice,
-    sku_ids,
-    windows_overlap,
-)
+from engine.catalog.refusals import Problem, SaleFileInvalid
+from engine.catalog.sale_file import SaleFile, offered_twice, sku_ids, windows_overlap
 from engine.infra.postgres import load_queries
 
 if TYPE_CHECKING:

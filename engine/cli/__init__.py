@@ -9,7 +9,7 @@ import sys
 
 import asyncpg
 
-from engine.catalog.sale_file import SaleFileInvalid
+from engine.catalog.refusals import SaleFileInvalid
 from engine.cli.commands import app
 from engine.cli.terminal import Stop, complain
 from engine.config import ConfigInvalid

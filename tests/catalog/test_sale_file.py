@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.catalog import bounds
-from engine.catalog.sale_file import Problem, SaleFileInvalid, opening_at, parse_sale_file, read_sale_file
+from engine.catalog.refusals import Problem, SaleFileInvalid
+from engine.catalog.sale_file import opening_at, parse_sale_file, read_sale_file
 from tests.catalog.texts import PATH, VALID, sale_file, spoilt
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -124,6 +125,8 @@ TABLE: list[tuple[str, tuple[str, str], str, int, str]] = [
     ("id too long", ('id = "sat"', f'id = "{"s" * 49}"'), f"events.gig.sessions.{'s' * 49}.id", 8, "1 to 48"),
     ("id with a line end", ('id = "sat"', 'id = "sat\\n"'), "events.gig.sessions.sat\n.id", 8, "1 to 48"),
     ("empty title", ('title = "Gig"', 'title = ""'), "events.gig.title", 5, "at least 1"),
+    ("title of two lines", ('title = "Gig"', 'title = "Gi\\ng"'), "events.gig.title", 5, "one line"),
+    ("title with a NUL", ('title = "Gig"', 'title = "Gi\\u0000g"'), "events.gig.title", 5, "one line"),
     ("missing key", ("capacity = 300\n", ""), f"{FLOOR}.capacity", 12, "is missing"),
     ("unknown key", ("hold_s = 600", "hold_s = 600\nholds = 1"), "sales.drop.holds", 33, "is no key here"),
     ("unknown key on top", ("time_zone =", "zone = 1\ntime_zone ="), "zone", 1, "is no key here"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from engine.catalog.sale_file import SaleFileInvalid
+from engine.catalog.refusals import SaleFileInvalid
 from engine.catalog.store import QUERIES, Change, apply, load_sales, set_paused
 from tests.catalog.texts import sale_file
 
