@@ -15,9 +15,7 @@ import asyncpg
 from engine.infra.outage import PostgresAway
 
 if TYPE_CHECKING:
-    Connection: TypeAlias = (
-        asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
-    )
+    Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 NAME_LINE = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
@@ -64,7 +62,7 @@ def load_queries(path: Path) -> Queries:
     return Queries(blocks)
 
 
-class PlainConnection(asyncpg.Connection):  # type: ignore[type-arg]
+class PlainConnection(asyncpg.Connection):
     """A connection that keeps no session state, so giving it back costs no round trip to reset it."""
 
     def get_reset_query(self) -> str:

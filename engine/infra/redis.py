@@ -88,9 +88,7 @@ class RedisStore:
         await self.client.aclose()
 
 
-async def open_redis(
-    url: str, *, connections_max: int, timeout_s: float, connect_timeout_s: float
-) -> RedisStore:
+async def open_redis(url: str, *, connections_max: int, timeout_s: float, connect_timeout_s: float) -> RedisStore:
     """A store for this URL: a Cluster if the server says it is part of one, else one node.
 
     Raises RedisAway when the server cannot be asked.

@@ -5,6 +5,7 @@ import time
 from engine.catalog.board import LiveSale
 from engine.infra.batcher import Batcher
 from engine.infra.outage import RedisAway
+from engine.line.document import LineDocument
 from engine.line.line import NO_PLACE, Joining, Line, LineHead
 
 HEAD_KEPT_EVERY_S = 1.0
@@ -34,6 +35,7 @@ class LineDesk:
             self._join, batch_count_max=batch_count_max, queue_count_max=queue_count_max
         )
         self.head = LineHead(0, 0, 0)
+        self.document: LineDocument | None = None
 
     async def join(self, joining: Joining) -> int:
         """The buyer's index: the same one every time. Raises Outage."""

@@ -74,9 +74,7 @@ class Auditor:
     async def run_once(self) -> bool:
         """Check everything; rebuild a sale whose drift stays. Raises Outage."""
         for finding in await self._ledger():
-            log.error(
-                "audit_finding", kind=finding["kind"], reason=finding["reason"], facts=str(finding["facts"])
-            )
+            log.error("audit_finding", kind=finding["kind"], reason=finding["reason"], facts=str(finding["facts"]))
         for live in list(self.board.sales.values()):
             if live.fenced:
                 continue

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from engine.infra.postgres import connection, load_queries
+from engine.infra.postgres import connection, load_queries, transaction
 from engine.orders.records import Order, OrderItem
 from engine.orders.states import Event, State, sources
 from engine.stock.claim import Claim, Item
 
 if TYPE_CHECKING:
-    from engine.infra.postgres import Pool
+    from engine.infra.postgres import Connection, Pool
 
 QUERIES = Path(__file__).with_name("queries.sql")
 REBUILD_PAGE_COUNT = 1000  # claims read at a time in a rebuild: a few hundred kilobytes
@@ -36,9 +36,7 @@ class Placement:
 
     @property
     def amount_fen(self) -> int:
-        return sum(
-            item.quantity * price for item, price in zip(self.claim.items, self.prices_fen, strict=True)
-        )
+        return sum(item.quantity * price for item, price in zip(self.claim.items, self.prices_fen, strict=True))
 
     def order(self, sale_id: str) -> Order:
         """The order that this placement becomes."""
@@ -66,6 +64,7 @@ class Settlement:
     order_no: str
     transaction_id: str
     mchid: str
+    buyer: bytes
     total_fen: int
     success_at: datetime
     learned_by: str
@@ -83,6 +82,17 @@ class Refund:
     total_fen: int
     reason: str
     state: str
+    checks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedPayment:
+    """What is needed to ask for a prepay id, or to reuse the one that is still valid."""
+
+    amount_fen: int
+    deadline_ms: int
+    prepay_id: str | None
+    openid_sealed: bytes | None
 
 
 class StaleEpoch(Exception):
@@ -141,13 +151,16 @@ class OrderBook:
         rows = await self._fetch(self._sql.release, list(order_nos), sources(event, State.RELEASED))
         return [row["order_no"] for row in rows]
 
-    async def retake(self, order_no: str) -> bool:
-        """A released order is paid after all, with its units. Raises NoUnitsLeft."""
+    async def retake(self, settlement: Settlement, sale_id: str) -> bool:
+        """A released order is paid after all, with its units, and its payment is written. Raises NoUnitsLeft."""
         try:
-            rows = await self._fetch(self._sql.retake, order_no, sources(Event.RETAKEN, State.PAID))
+            async with transaction(self.pool) as conn:
+                from_states = sources(Event.RETAKEN, State.PAID)
+                moved = await conn.fetchval(self._sql.retake, settlement.order_no, from_states)
+                await self._write_payment(conn, settlement, sale_id)
         except asyncpg.CheckViolationError as error:
-            raise NoUnitsLeft(order_no) from error
-        return bool(rows)
+            raise NoUnitsLeft(settlement.order_no) from error
+        return moved is not None
 
     async def read(self, order_no: str) -> Order | None:
         """One order."""
@@ -180,14 +193,18 @@ class OrderBook:
         rows = await self._fetch(self._sql.start_closing, list(order_nos), sources(event, State.CLOSING))
         return [row["order_no"] for row in rows]
 
-    async def start_payment(self, order_no: str, buyer: bytes, *, now_ms: int, mchid: str) -> bool:
-        """Written down before WeChat is called: from now on only WeChat's word releases the units."""
-        from_states = [*sources(Event.PAYMENT_STARTED, State.PAYING), State.PAYING.value]
-        return bool(await self._fetch(self._sql.start_payment, order_no, buyer, from_states, now_ms, mchid))
+    async def start_payment(self, order_no: str, buyer: bytes, *, now_ms: int, mchid: str) -> "StartedPayment | None":
+        """Written down before WeChat is called: from now on only WeChat's word releases the units.
 
-    async def keep_prepay(self, order_no: str, prepay_id: str, *, valid_s: float) -> None:
+        None when the order is not this buyer's, is past its deadline, or is in no state to be paid.
+        """
+        from_states = [*sources(Event.PAYMENT_STARTED, State.PAYING), State.PAYING.value]
+        rows = await self._fetch(self._sql.start_payment, order_no, buyer, from_states, now_ms, mchid)
+        return StartedPayment(**dict(rows[0])) if rows else None
+
+    async def keep_prepay(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
         """Remember the prepay id, so that the next tap reuses it."""
-        await self._fetch(self._sql.keep_prepay, order_no, prepay_id, valid_s)
+        await self._fetch(self._sql.keep_prepay, order_no, prepay_id, valid_until)
 
     async def settle(self, settlements: Sequence[Settlement]) -> dict[str, str]:
         """Write the payments and move their orders to paid, all in one transaction.
@@ -199,6 +216,7 @@ class OrderBook:
             [one.order_no for one in settlements],
             [one.transaction_id for one in settlements],
             [one.mchid for one in settlements],
+            [one.buyer for one in settlements],
             [one.total_fen for one in settlements],
             [one.success_at for one in settlements],
             [one.learned_by for one in settlements],
@@ -208,7 +226,11 @@ class OrderBook:
 
     async def write_payment(self, settlement: Settlement, sale_id: str) -> None:
         """Write down money for an order that does not simply become paid."""
-        await self._fetch(
+        async with connection(self.pool) as conn:
+            await self._write_payment(conn, settlement, sale_id)
+
+    async def _write_payment(self, conn: "Connection", settlement: Settlement, sale_id: str) -> None:
+        await conn.execute(
             self._sql.write_payment,
             settlement.transaction_id,
             settlement.order_no,
@@ -219,19 +241,21 @@ class OrderBook:
             settlement.learned_by,
         )
 
-    async def decide_refund(self, settlement: Settlement, *, out_refund_no: str, reason: str) -> bool:
-        """The released order's money goes back: the intent, before anybody is called."""
-        rows = await self._fetch(
-            self._sql.decide_refund,
-            settlement.order_no,
-            sources(Event.REFUND_DECIDED, State.REFUNDING),
-            out_refund_no,
-            settlement.transaction_id,
-            settlement.mchid,
-            settlement.total_fen,
-            reason,
-        )
-        return bool(rows)
+    async def decide_refund(self, settlement: Settlement, sale_id: str, *, out_refund_no: str, reason: str) -> bool:
+        """The released order's money goes back: payment and intent are written before anybody is called."""
+        async with transaction(self.pool) as conn:
+            moved = await conn.fetchval(
+                self._sql.decide_refund,
+                settlement.order_no,
+                sources(Event.REFUND_DECIDED, State.REFUNDING),
+                out_refund_no,
+                settlement.transaction_id,
+                settlement.mchid,
+                settlement.total_fen,
+                reason,
+            )
+            await self._write_payment(conn, settlement, sale_id)
+        return moved is not None
 
     async def take_checks(self, state: State, waits_s: Sequence[float], *, count_max: int) -> list[str]:
         """Lease the orders whose state at the provider is due to be asked."""

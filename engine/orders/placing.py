@@ -127,9 +127,7 @@ class Placer:
     async def _give_back(self, claim: Claim) -> None:
         """Return a hold that will never become an order. If Redis is away its deadline does the same."""
         try:
-            await self._stock.release(
-                self._desk.live.keys, self._desk.live.epoch, [claim.order_no], forget=True
-            )
+            await self._stock.release(self._desk.live.keys, self._desk.live.epoch, [claim.order_no], forget=True)
         except Outage as outage:
             log.warning("hold_left_to_its_deadline", reason=str(outage))
 

@@ -94,20 +94,24 @@ set state = 'paying', changed_at = now(), mchid = coalesce(mchid, $5),
     next_check_at = coalesce(next_check_at, now() + interval '5 seconds')
 where order_no = $1 and buyer = $2 and state = any($3::order_state[])
     and deadline > to_timestamp($4::bigint / 1000.0)
-returning order_no
+returning amount_fen, (extract(epoch from deadline) * 1000)::bigint as deadline_ms,
+    case when prepay_until > now() then prepay_id end as prepay_id,
+    (select openid_sealed from buyers where buyers.buyer = orders.buyer) as openid_sealed
 
 -- name: keep_prepay
-update orders set prepay_id = $2, prepay_until = now() + make_interval(secs => $3)
+update orders set prepay_id = $2, prepay_until = $3
 where order_no = $1
 
 -- name: settle
+-- Amount, merchant and buyer are part of the condition: money that differs in any of them moves nothing.
 with wanted as (
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::text[])
-        as w (order_no, transaction_id, mchid, total_fen, success_at, learned_by)
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::integer[], $6::timestamptz[], $7::text[])
+        as w (order_no, transaction_id, mchid, buyer, total_fen, success_at, learned_by)
 ), moved as (
     update orders o set state = 'paid', changed_at = now(), next_check_at = null
     from wanted w
-    where o.order_no = w.order_no and o.state = any($7::order_state[]) and o.amount_fen = w.total_fen
+    where o.order_no = w.order_no and o.state = any($8::order_state[]) and o.amount_fen = w.total_fen
+        and o.buyer = w.buyer and coalesce(o.mchid, w.mchid) = w.mchid
     returning o.order_no, o.sale_id
 ), written as (
     insert into payments (transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by)
@@ -129,14 +133,14 @@ with moved as (
     returning order_no, sale_id
 )
 insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason)
-select $3, moved.order_no, moved.sale_id, $4, $5, $6, $6, $7 from moved
+select $3, moved.order_no, moved.sale_id, $4, $5, $6::integer, $6::integer, $7 from moved
 on conflict do nothing
 returning out_refund_no
 
 -- name: take_checks
 -- Leases the orders whose state at the provider is due to be asked; the lease is the next time of asking.
 update orders set checks = checks + 1,
-    next_check_at = now() + make_interval(secs => $2::float8[] [least(checks + 1, cardinality($2::float8[]))])
+    next_check_at = now() + make_interval(secs => ($2::float8[])[least(checks + 1, cardinality($2::float8[]))])
 where (order_no, sale_id) in (
     select order_no, sale_id from orders
     where state = any($1::order_state[]) and next_check_at <= now()
@@ -146,13 +150,13 @@ returning order_no
 
 -- name: take_refunds
 update refunds set checks = checks + 1,
-    next_check_at = now() + make_interval(secs => $1::float8[] [least(checks + 1, cardinality($1::float8[]))])
+    next_check_at = now() + make_interval(secs => ($1::float8[])[least(checks + 1, cardinality($1::float8[]))])
 where out_refund_no in (
     select out_refund_no from refunds
     where state in ('intended', 'processing') and next_check_at <= now()
     order by next_check_at limit $2 for update skip locked
 )
-returning out_refund_no, order_no, transaction_id, mchid, amount_fen, total_fen, reason, state::text as state
+returning out_refund_no, order_no, transaction_id, mchid, amount_fen, total_fen, reason, state::text as state, checks
 
 -- name: move_refund
 with moved as (

@@ -67,10 +67,7 @@ class Rebuilder:
         claims_count = 0
         async for page in self._book.read_claims(sale_id):
             for at in range(0, len(page), LOAD_COUNT_MAX):
-                if (
-                    await self._stock.load(keys, epoch, page[at : at + LOAD_COUNT_MAX])
-                    is LoadCode.STALE_EPOCH
-                ):
+                if await self._stock.load(keys, epoch, page[at : at + LOAD_COUNT_MAX]) is LoadCode.STALE_EPOCH:
                     return  # a later rebuild has taken over
             claims_count += len(page)
         await self._line.restore(live, epoch)

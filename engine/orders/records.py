@@ -59,8 +59,7 @@ class Order:
             "amount_fen": self.amount_fen,
             "deadline_ms": self.deadline_ms,
             "items": [
-                {"sku": item.sku_id, "quantity": item.quantity, "price_fen": item.price_fen}
-                for item in self.items
+                {"sku": item.sku_id, "quantity": item.quantity, "price_fen": item.price_fen} for item in self.items
             ],
         }
 

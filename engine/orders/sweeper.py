@@ -39,24 +39,18 @@ class Sweeper:
 
     async def _sweep(self, live: LiveSale) -> bool:
         # Closing orders stay in the list until WeChat has answered, so the list is longer than one turn.
-        due = await self._stock.due(
-            live.keys, live.epoch, grace_ms=self._grace_ms, count_max=SWEEP_COUNT_MAX * 10
-        )
+        due = await self._stock.due(live.keys, live.epoch, grace_ms=self._grace_ms, count_max=SWEEP_COUNT_MAX * 10)
         if due is None:
             live.fence()
             return False
         sale_id = live.sale.sale_id
-        lapsed = await self._book.find_lapsed(
-            sale_id, State.HELD, now_ms=due.now_ms, count_max=SWEEP_COUNT_MAX
-        )
+        lapsed = await self._book.find_lapsed(sale_id, State.HELD, now_ms=due.now_ms, count_max=SWEEP_COUNT_MAX)
         if lapsed:
             released = await self._book.release(lapsed, Event.LAPSED)
             telemetry.ORDERS_RELEASED.labels("lapsed").inc(len(released))
             if released:
                 await self._stock.release(live.keys, live.epoch, released)
-        unpaid = await self._book.find_lapsed(
-            sale_id, State.PAYING, now_ms=due.now_ms, count_max=SWEEP_COUNT_MAX
-        )
+        unpaid = await self._book.find_lapsed(sale_id, State.PAYING, now_ms=due.now_ms, count_max=SWEEP_COUNT_MAX)
         if unpaid:
             await self._book.start_closing(unpaid, Event.LAPSED)
         if due.order_nos:

@@ -1,0 +1,1 @@
+"""Payments: starting, settling, closing, refunding. WeChat Pay says whether money moved; nobody else is believed."""

@@ -133,9 +133,7 @@ class Stock:
         ]
         for at in range(0, len(repeats), 3):
             index, order_no, first_deadline_ms = repeats[at : at + 3]
-            decisions[index] = Decision(
-                ReserveCode.REPEATED, epoch, order_no.decode(), int(first_deadline_ms)
-            )
+            decisions[index] = Decision(ReserveCode.REPEATED, epoch, order_no.decode(), int(first_deadline_ms))
         return decisions
 
     async def release(
@@ -179,9 +177,7 @@ class Stock:
 
     async def amend(self, keys: SaleKeys, epoch: int, terms: Terms) -> AmendCode:
         """Bring window, limits, pause and capacities in line with the catalog."""
-        code = await self._store.run(
-            self._scripts["amend"], [keys.control, keys.stock], [epoch, *terms.args()]
-        )
+        code = await self._store.run(self._scripts["amend"], [keys.control, keys.stock], [epoch, *terms.args()])
         return AmendCode(code)
 
     async def clear(self, keys: SaleKeys, epoch: int) -> tuple[ClearCode, int]:
@@ -212,14 +208,10 @@ class Stock:
 
     async def open(self, keys: SaleKeys, epoch: int, terms: Terms) -> OpenCode:
         """Count what is free and let the sale sell in this run of the server."""
-        code = await self._store.run(
-            self._scripts["open"], [keys.control, keys.stock], [epoch, *terms.args()]
-        )
+        code = await self._store.run(self._scripts["open"], [keys.control, keys.stock], [epoch, *terms.args()])
         return OpenCode(code)
 
-    async def observe(
-        self, keys: SaleKeys, epoch: int, claimants_known: int = NO_CLAIMANTS
-    ) -> Observation | None:
+    async def observe(self, keys: SaleKeys, epoch: int, claimants_known: int = NO_CLAIMANTS) -> Observation | None:
         """The sale at one instant, or None when it is fenced. Claimants are told from the given one on."""
         reply = await self._store.run(
             self._scripts["observe"], [keys.control, keys.stock, keys.claimants], [epoch, claimants_known]

@@ -1,0 +1,98 @@
+"""The desks of every sale in this worker, and the refresher that keeps their snapshots young.
+
+This is where stock and line meet: the public document tells of both.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from engine import telemetry
+from engine.catalog.board import Board, LiveSale
+from engine.infra.outage import Outage
+from engine.line.desk import LineDesk
+from engine.line.document import LineDocument, Phase, band_of, phase_of, write_document
+from engine.orders.placing import Placer
+from engine.stock.desk import StockDesk
+
+log = structlog.get_logger(__name__)
+
+DEGRADED_AFTER_S = 3.0  # a document older than this admits nobody
+
+
+@dataclass(slots=True)
+class Desk:
+    """One sale in this worker."""
+
+    live: LiveSale
+    stock: StockDesk
+    line: LineDesk
+    placer: Placer
+
+
+class Desks:
+    """Finds the desk of a sale; `open_desk` makes one for a sale seen for the first time."""
+
+    def __init__(self, board: Board, open_desk: Callable[[LiveSale], Desk]) -> None:
+        self._board = board
+        self._open_desk = open_desk
+        self._desks: dict[str, Desk] = {}
+
+    def of(self, sale_id: str) -> Desk | None:
+        """The sale's desk, or None when there is no such sale."""
+        desk = self._desks.get(sale_id)
+        if desk is None or desk.live is not self._board.sales.get(sale_id):
+            live = self._board.sales.get(sale_id)
+            if live is None:
+                return None
+            desk = self._desks[sale_id] = self._open_desk(live)
+        return desk
+
+    def line_of(self, sale_id: str) -> LineDesk | None:
+        """The line of the sale."""
+        desk = self.of(sale_id)
+        return desk.line if desk else None
+
+    async def run_once(self) -> bool:
+        """Refresh every sale's snapshot and document."""
+        desks = [desk for sale_id in list(self._board.sales) if (desk := self.of(sale_id))]
+        await asyncio.gather(*(self._refresh(desk) for desk in desks))
+        return False
+
+    async def _refresh(self, desk: Desk) -> None:
+        if not desk.live.fenced:
+            try:
+                await desk.stock.refresh()
+                await desk.line.refresh()
+            except Outage as outage:
+                log.warning("snapshot_not_refreshed", sale=desk.live.sale.sale_id, reason=str(outage))
+        desk.line.document = _document(desk)
+
+
+def _document(desk: Desk) -> LineDocument:
+    sale, snapshot = desk.live.sale, desk.stock.snapshot
+    now_ms = desk.stock.redis_now_ms()
+    if snapshot is None or now_ms is None or desk.live.fenced or desk.stock.age_s() > DEGRADED_AFTER_S:
+        phase, now_ms = Phase.DEGRADED, now_ms or time.time_ns() // 1_000_000
+    else:
+        phase = phase_of(
+            now_ms=now_ms, opens_ms=snapshot.opens_ms, closes_ms=snapshot.closes_ms, paused=snapshot.paused
+        )
+    shelves = snapshot.shelves if snapshot else {}
+    for kind in ("free", "held", "sold"):
+        telemetry.SHELF_UNITS.labels(kind).set(sum(getattr(shelf, kind) for shelf in shelves.values()))
+    return write_document(
+        sale_id=sale.sale_id,
+        now_ms=now_ms,
+        phase=phase,
+        line=desk.line.head,
+        rate_per_s=sale.line_rate,
+        bands={
+            sku.sku_id: band_of(capacity=shelf.capacity, free=shelf.free, held=shelf.held)
+            for sku in sale.skus
+            if (shelf := shelves.get(sku.sku_id))
+        },
+    )

@@ -1,0 +1,92 @@
+"""The closer asks WeChat about orders whose payment is open, and acts on nothing but a definite answer.
+
+`paying`: a payment whose notification never came is found by asking on a schedule. `closing`: asked, then closed at
+WeChat; the units are released only after WeChat said "unpaid" and "closed". Any doubt keeps them held.
+"""
+
+import asyncio
+
+import structlog
+
+from engine import telemetry
+from engine.catalog.board import Board
+from engine.infra.outage import Outage
+from engine.orders.book import OrderBook
+from engine.orders.records import Order
+from engine.orders.states import Event, State
+from engine.payments.port import CloseResult, PaymentProvider, TradeState
+from engine.payments.settling import Settler
+from engine.stock.stock import Stock
+
+log = structlog.get_logger(__name__)
+
+PAYING_WAITS_S = (30.0, 60.0, 180.0, 300.0, 600.0, 1800.0)  # after the first question at 5 s
+CLOSING_WAITS_S = (1.0, 3.0, 10.0, 10.0, 30.0, 60.0, 300.0)
+CHECK_COUNT_MAX = 64  # questions at WeChat at a time
+# An order that WeChat does not know may still be on its way there. After this many questions, at least 14 seconds,
+# every try of our own client has ended.
+UNKNOWN_CHECKS_MIN = 4
+
+
+class Closer:
+    """One turn takes the orders that are due and asks about all of them at once."""
+
+    def __init__(
+        self, board: Board, stock: Stock, book: OrderBook, provider: PaymentProvider, settler: Settler
+    ) -> None:
+        self._board = board
+        self._stock = stock
+        self._book = book
+        self._provider = provider
+        self._settler = settler
+
+    async def run_once(self) -> bool:
+        """Ask about everything that is due. Raises PostgresAway."""
+        paying = await self._book.take_checks(State.PAYING, PAYING_WAITS_S, count_max=CHECK_COUNT_MAX)
+        closing = await self._book.take_checks(State.CLOSING, CLOSING_WAITS_S, count_max=CHECK_COUNT_MAX)
+        orders = await self._book.read_orders([*paying, *closing])
+        await asyncio.gather(*(self._check(order) for order in orders.values()))
+        return CHECK_COUNT_MAX in (len(paying), len(closing))
+
+    async def _check(self, order: Order) -> None:
+        try:
+            await self._resolve(order)
+        except Outage as outage:
+            log.warning("check_waits", order=order.order_no, reason=str(outage))
+
+    async def _resolve(self, order: Order) -> None:
+        report = await self._provider.query(order.order_no)
+        telemetry.PROVIDER_CALLS.labels("query", report.state).inc()
+        match report.state:
+            case TradeState.PAID:
+                assert report.paid is not None
+                await self._settler.settle(report.paid, "query")
+            case TradeState.CLOSED:
+                await self._found_unpaid(order)
+            case TradeState.NOT_PAID if order.state is State.CLOSING:
+                await self._close(order)
+            case TradeState.UNKNOWN_ORDER if order.state is State.CLOSING and order.checks >= UNKNOWN_CHECKS_MIN:
+                await self._found_unpaid(order)
+            case _:
+                pass  # still open, or no definite answer: the units stay held and the next question is scheduled
+
+    async def _close(self, order: Order) -> None:
+        result = await self._provider.close(order.order_no)
+        telemetry.PROVIDER_CALLS.labels("close", result).inc()
+        if result is CloseResult.CLOSED:
+            await self._found_unpaid(order)
+        elif result is CloseResult.PAID:
+            report = await self._provider.query(order.order_no)
+            if report.paid is not None:
+                await self._settler.settle(report.paid, "query")
+
+    async def _found_unpaid(self, order: Order) -> None:
+        """Nobody paid and nobody can any more. An order found so before its deadline closes first."""
+        if order.state is State.PAYING:
+            await self._book.start_closing([order.order_no], Event.LAPSED)
+        if not await self._book.release([order.order_no], Event.FOUND_UNPAID):
+            return
+        telemetry.ORDERS_RELEASED.labels("unpaid").inc()
+        live = self._board.sales.get(order.sale_id)
+        if live is not None:
+            await self._stock.release(live.keys, live.epoch, [order.order_no])

@@ -1,0 +1,169 @@
+"""Settling: every report of money becomes one paid order or one refund, whatever comes twice, late or wrong.
+
+Reports arrive as notifications and as answers to queries, and take the same way. The usual report, right in
+amount, merchant, application and buyer, for an order that still has its units, is settled in a group commit.
+Whatever that commit did not move is decided one by one.
+"""
+
+import asyncio
+import enum
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from engine import telemetry
+from engine.catalog.board import Board
+from engine.infra.batcher import Batcher
+from engine.infra.outage import Outage, RedisAway
+from engine.orders.book import NoUnitsLeft, OrderBook, Settlement
+from engine.orders.records import Order
+from engine.orders.states import OPEN, State
+from engine.payments.port import PaidReport
+from engine.stock.codes import RetakeCode
+from engine.stock.stock import Stock
+
+log = structlog.get_logger(__name__)
+
+SETTLE_COUNT_MAX = 200
+SETTLE_QUEUE_COUNT_MAX = 20_000
+LATE_REASON = "sold out before the payment arrived"
+
+
+class Settled(enum.StrEnum):
+    """What became of a report of money."""
+
+    PAID = "paid"
+    REPEATED = "repeated"
+    RETAKEN = "retaken"
+    REFUNDING = "refunding"
+    MISMATCH = "mismatch"
+    UNKNOWN_ORDER = "unknown_order"
+
+    @property
+    def decided(self) -> bool:
+        """Whether the provider may stop telling us."""
+        return self not in (Settled.MISMATCH, Settled.UNKNOWN_ORDER)
+
+
+def refund_no_of(order_no: str) -> str:
+    """The number of the one refund that late money can cause: the same on every try."""
+    return f"R{order_no}"
+
+
+class Settler:
+    """Settles reports of money. `buyer_of` turns an openid into a buyer."""
+
+    def __init__(
+        self,
+        board: Board,
+        stock: Stock,
+        book: OrderBook,
+        *,
+        buyer_of: Callable[[str], bytes],
+        appid: str,
+        mchid: str,
+    ) -> None:
+        self._board = board
+        self._stock = stock
+        self._book = book
+        self._buyer_of = buyer_of
+        self._appid = appid
+        self._mchid = mchid
+        self._following: set[asyncio.Task[None]] = set()
+        self._batcher: Batcher[Settlement, bool] = Batcher(
+            self._commit, batch_count_max=SETTLE_COUNT_MAX, queue_count_max=SETTLE_QUEUE_COUNT_MAX
+        )
+
+    async def settle(self, report: PaidReport, learned_by: str) -> Settled:
+        """Decide this money. Raises Outage: then nothing is decided yet and the report must come again."""
+        outcome = await self._settle(report, learned_by)
+        telemetry.PAYMENTS.labels(learned_by, outcome).inc()
+        if not outcome.decided:
+            telemetry.ALARMS.labels(f"payment_{outcome}").inc()
+            log.error("payment_needs_a_person", outcome=outcome, order=report.order_no, total_fen=report.total_fen)
+        return outcome
+
+    async def _settle(self, report: PaidReport, learned_by: str) -> Settled:
+        if report.appid != self._appid or report.mchid != self._mchid:
+            return Settled.MISMATCH
+        settlement = Settlement(
+            order_no=report.order_no,
+            transaction_id=report.transaction_id,
+            mchid=report.mchid,
+            buyer=self._buyer_of(report.openid),
+            total_fen=report.total_fen,
+            success_at=report.success_at,
+            learned_by=learned_by,
+        )
+        if await self._batcher.submit(settlement):
+            return Settled.PAID
+        return await self._decide(settlement)
+
+    async def _commit(self, settlements: list[Settlement]) -> list[bool]:
+        """The group commit; whether each one moved its order. The first of several for one order does."""
+        moved = await self._book.settle(settlements)
+        if moved:
+            task = asyncio.get_running_loop().create_task(self._follow(dict(moved)))
+            self._following.add(task)
+            task.add_done_callback(self._following.discard)
+        return [moved.pop(settlement.order_no, None) is not None for settlement in settlements]
+
+    async def _follow(self, moved: dict[str, str]) -> None:
+        """Tell Redis that held is sold. If it does not hear, the sweeper repeats it."""
+        by_sale: dict[str, list[str]] = {}
+        for order_no, sale_id in moved.items():
+            by_sale.setdefault(sale_id, []).append(order_no)
+        for sale_id, order_nos in by_sale.items():
+            await self._confirm(sale_id, order_nos)
+
+    async def _confirm(self, sale_id: str, order_nos: Sequence[str]) -> None:
+        live = self._board.sales.get(sale_id)
+        if live is None:
+            return
+        try:
+            await self._stock.confirm(live.keys, live.epoch, order_nos)
+        except Outage as outage:
+            log.warning("confirm_left_to_the_sweeper", reason=str(outage))
+
+    async def _decide(self, settlement: Settlement) -> Settled:
+        order = await self._book.read(settlement.order_no)
+        if order is None:
+            return Settled.UNKNOWN_ORDER
+        if order.buyer != settlement.buyer or order.amount_fen != settlement.total_fen:
+            return Settled.MISMATCH
+        if order.mchid not in (None, settlement.mchid):
+            return Settled.MISMATCH
+        if order.state is State.RELEASED:
+            return await self._late(order, settlement)
+        if order.state in OPEN:
+            raise RedisAway("the order changed while its payment was settled; the report must come again")
+        # Paid already. A second transaction for the same order is money too: it is written down and the audit tells.
+        await self._book.write_payment(settlement, order.sale_id)
+        return Settled.REPEATED
+
+    async def _late(self, order: Order, settlement: Settlement) -> Settled:
+        """Money for a released order: the same units again if they are free, else the money goes back."""
+        live = self._board.sales.get(order.sale_id)
+        if live is None:
+            return await self._refund(order, settlement)
+        code = await self._stock.retake(live.keys, live.epoch, order.claim())
+        if code is RetakeCode.FENCED:
+            live.fence()
+            raise RedisAway("the sale is being restored")
+        if code not in (RetakeCode.TAKEN, RetakeCode.REPEATED):
+            return await self._refund(order, settlement)
+        try:
+            retaken = await self._book.retake(settlement, order.sale_id)
+        except NoUnitsLeft:
+            await self._stock.release(live.keys, live.epoch, [order.order_no], sold=True)
+            return await self._refund(order, settlement)
+        await self._confirm(order.sale_id, [order.order_no])  # where Redis had not heard of the release
+        log.warning("late_payment_retaken", order=order.order_no)
+        return Settled.RETAKEN if retaken else Settled.REPEATED
+
+    async def _refund(self, order: Order, settlement: Settlement) -> Settled:
+        decided = await self._book.decide_refund(
+            settlement, order.sale_id, out_refund_no=refund_no_of(order.order_no), reason=LATE_REASON
+        )
+        log.warning("late_payment_refunded", order=order.order_no)
+        return Settled.REFUNDING if decided else Settled.REPEATED

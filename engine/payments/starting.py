@@ -1,0 +1,78 @@
+"""Starting a payment: the order is marked `paying` before WeChat hears of it, so that no prepay id can exist for an
+order whose units could be released without asking WeChat."""
+
+import asyncio
+import enum
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from engine.infra.outage import Outage, ProviderAway
+from engine.orders.book import OrderBook
+from engine.payments.port import PaymentProvider, PrepayRequest, ProviderRefusal, RefusalKind
+from engine.web.buyers import Privacy
+
+log = structlog.get_logger(__name__)
+
+SPENT = (RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN)
+
+
+class NotStarted(enum.Enum):
+    """Why there are no payment parameters."""
+
+    NOT_PAYABLE = "NOT_PAYABLE"
+
+
+class Starter:
+    """Turns an order into the parameters of wx.requestPayment."""
+
+    def __init__(
+        self, book: OrderBook, provider: PaymentProvider, privacy: Privacy, *, mchid: str, description: str
+    ) -> None:
+        self._book = book
+        self._provider = provider
+        self._privacy = privacy
+        self._mchid = mchid
+        self._description = description
+        self._keeping: set[asyncio.Task[None]] = set()
+
+    async def start(self, order_no: str, buyer: bytes, *, now_ms: int) -> Mapping[str, str] | NotStarted:
+        """The signed parameters, with the prepay id of an earlier tap while it is valid. Raises Outage."""
+        started = await self._book.start_payment(order_no, buyer, now_ms=now_ms, mchid=self._mchid)
+        if started is None or started.openid_sealed is None:
+            return NotStarted.NOT_PAYABLE
+        prepay_id = started.prepay_id
+        if prepay_id is None:
+            prepaid = await self._provider.create(
+                PrepayRequest(
+                    order_no=order_no,
+                    description=self._description,
+                    total_fen=started.amount_fen,
+                    openid=self._privacy.open_openid(started.openid_sealed, buyer),
+                    expires_at=datetime.fromtimestamp(started.deadline_ms / 1000, UTC),
+                )
+            )
+            if isinstance(prepaid, ProviderRefusal):
+                return self._refused(order_no, prepaid)
+            prepay_id = prepaid.prepay_id
+            self._keep(order_no, prepay_id, prepaid.valid_until)
+        return await self._provider.client_parameters(prepay_id)
+
+    def _refused(self, order_no: str, refusal: ProviderRefusal) -> NotStarted:
+        log.warning("prepay_refused", order=order_no, kind=refusal.kind, code=refusal.code, detail=refusal.detail)
+        if refusal.kind in SPENT:
+            return NotStarted.NOT_PAYABLE
+        raise ProviderAway(f"WeChat Pay gave no prepay id: {refusal.kind}")
+
+    def _keep(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
+        """Nobody waits for this: without it the next tap asks WeChat again and gets the same."""
+        task = asyncio.get_running_loop().create_task(self._keep_prepay(order_no, prepay_id, valid_until))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep_prepay(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
+        try:
+            await self._book.keep_prepay(order_no, prepay_id, valid_until)
+        except Outage as outage:
+            log.warning("prepay_not_kept", reason=str(outage))

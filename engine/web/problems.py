@@ -1,0 +1,121 @@
+"""Every code a buyer can be refused with: its status and its sentence, in English and Chinese.
+
+The code is stable and meant for programs; the sentence is meant for people. Bodies are built once, so that the
+hundred-thousandth refusal costs no more than a lookup.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+RETRY_SOON_MS = 1000
+
+
+class Code(enum.StrEnum):
+    """What a problem document carries as `code`."""
+
+    BODY_INVALID = "BODY_INVALID"
+    KEY_INVALID = "KEY_INVALID"
+    LOGIN_REQUIRED = "LOGIN_REQUIRED"
+    LOGIN_REFUSED = "LOGIN_REFUSED"
+    PLACE_INVALID = "PLACE_INVALID"
+    PASS_INVALID = "PASS_INVALID"  # noqa: S105 - a code, no secret
+    UNKNOWN_ROUTE = "UNKNOWN_ROUTE"
+    UNKNOWN_SALE = "UNKNOWN_SALE"
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
+    KEY_REUSED = "KEY_REUSED"
+    PAUSED = "PAUSED"
+    NOT_OPEN = "NOT_OPEN"
+    ENDED = "ENDED"
+    NOT_YOUR_TURN = "NOT_YOUR_TURN"
+    BUYER_LIMIT = "BUYER_LIMIT"
+    SOLD_OUT = "SOLD_OUT"
+    HELD_BY_OTHERS = "HELD_BY_OTHERS"
+    TOO_FEW_LEFT = "TOO_FEW_LEFT"
+    NOT_PAYABLE = "NOT_PAYABLE"
+    NOT_CANCELLABLE = "NOT_CANCELLABLE"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    ITEMS_INVALID = "ITEMS_INVALID"
+    QUANTITY_INVALID = "QUANTITY_INVALID"
+    UNKNOWN_SKU = "UNKNOWN_SKU"
+    ORDER_LIMIT = "ORDER_LIMIT"
+    FENCED = "FENCED"
+    OVERLOADED = "OVERLOADED"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Status and sentences of one code. `retry_after_ms` is there where waiting helps."""
+
+    status: int
+    english: str
+    chinese: str
+    retry_after_ms: int | None = None
+
+
+PROBLEMS: dict[Code, Problem] = {
+    Code.BODY_INVALID: Problem(400, "The request body is not the JSON this address expects.", "请求内容格式不正确。"),
+    Code.KEY_INVALID: Problem(
+        400, "Send an Idempotency-Key of 8 to 64 visible ASCII characters.", "请提供 8 到 64 个字符的 Idempotency-Key。"
+    ),
+    Code.LOGIN_REQUIRED: Problem(401, "Log in first; the login is missing or has expired.", "请先登录，登录已失效。"),
+    Code.LOGIN_REFUSED: Problem(401, "WeChat did not accept this login code; get a new one.", "登录凭证无效，请重试。"),
+    Code.PLACE_INVALID: Problem(403, "This is not your place in this sale's line.", "排队凭证无效。"),
+    Code.PASS_INVALID: Problem(403, "A valid pass of your own for this sale is needed.", "购买资格无效或已过期。"),
+    Code.UNKNOWN_ROUTE: Problem(404, "There is nothing at this address.", "地址不存在。"),
+    Code.UNKNOWN_SALE: Problem(404, "There is no such sale.", "没有这场销售。"),
+    Code.UNKNOWN_ORDER: Problem(404, "You have no such order.", "没有这个订单。"),
+    Code.METHOD_NOT_ALLOWED: Problem(405, "This address does not take that method.", "请求方法不支持。"),
+    Code.REQUEST_TIMEOUT: Problem(408, "The request arrived too slowly.", "请求超时。"),
+    Code.KEY_REUSED: Problem(409, "This Idempotency-Key was used for another request.", "请求编号已用于其他请求。"),
+    Code.PAUSED: Problem(409, "The sale is paused; your place is kept.", "销售暂停中，您的排队位置已保留。", 3000),
+    Code.NOT_OPEN: Problem(409, "The sale has not opened yet.", "尚未开售。", RETRY_SOON_MS),
+    Code.ENDED: Problem(409, "The sale has ended.", "销售已结束。"),
+    Code.NOT_YOUR_TURN: Problem(409, "It is not your turn yet.", "还没轮到您，请稍候。", RETRY_SOON_MS),
+    Code.BUYER_LIMIT: Problem(409, "This would be more units than one buyer may have.", "超出每人限购数量。"),
+    Code.SOLD_OUT: Problem(409, "Sold out.", "已售罄。"),
+    Code.HELD_BY_OTHERS: Problem(
+        409,
+        "All remaining units are held by people ahead of you; some may return.",
+        "余票已被他人锁定，可能释放。",
+        2000,
+    ),
+    Code.TOO_FEW_LEFT: Problem(409, "Fewer units are left than you asked for.", "余票不足，请减少数量。"),
+    Code.NOT_PAYABLE: Problem(409, "This order cannot be paid any more.", "订单已无法支付。"),
+    Code.NOT_CANCELLABLE: Problem(409, "This order cannot be cancelled any more.", "订单已无法取消。"),
+    Code.BODY_TOO_LARGE: Problem(413, "The request body is too large.", "请求内容过大。"),
+    Code.ITEMS_INVALID: Problem(422, "Name 1 to 8 different SKUs, each once.", "请选择 1 到 8 种票档，每种一次。"),
+    Code.QUANTITY_INVALID: Problem(422, "A quantity is a whole number of at least 1.", "数量必须是不小于 1 的整数。"),
+    Code.UNKNOWN_SKU: Problem(422, "This sale does not offer that SKU.", "本场销售没有该票档。"),
+    Code.ORDER_LIMIT: Problem(422, "This is more than one order may have of that SKU.", "超出单笔限购数量。"),
+    Code.FENCED: Problem(503, "The sale is being restored; nothing is lost.", "销售恢复中。", RETRY_SOON_MS),
+    Code.OVERLOADED: Problem(503, "Too many requests at this instant.", "请求过多，请稍后再试。", RETRY_SOON_MS),
+    Code.UNAVAILABLE: Problem(503, "Not available right now; send the same again.", "暂不可用，请稍后重试。", 2000),
+    Code.INTERNAL: Problem(500, "Something went wrong on our side.", "系统错误。"),
+}
+
+
+def problem_body(code: Code, *, chinese: bool, retry_after_ms: int | None = None) -> bytes:
+    """The problem document (RFC 9457) as bytes."""
+    problem = PROBLEMS[code]
+    content: dict[str, Any] = {
+        "type": f"urn:floodgate:problem:{code.lower().replace('_', '-')}",
+        "title": problem.chinese if chinese else problem.english,
+        "status": problem.status,
+        "code": code,
+    }
+    wait_ms = problem.retry_after_ms if retry_after_ms is None else retry_after_ms
+    if wait_ms is not None:
+        content["retry_after_ms"] = wait_ms
+    return orjson.dumps(content)
+
+
+BODIES: dict[tuple[Code, bool], bytes] = {
+    (code, chinese): problem_body(code, chinese=chinese) for code in Code for chinese in (False, True)
+}

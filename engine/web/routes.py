@@ -1,0 +1,49 @@
+"""The route table: patterns like /v1/sales/{sale}/orders, found by method and number of segments."""
+
+from dataclasses import dataclass
+
+from engine.web.http import Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address. Segments in braces are handed to the handler, in order."""
+
+    method: str
+    pattern: str
+    handler: Handler
+
+    @property
+    def name(self) -> str:
+        """The route as metrics name it: without any id."""
+        return f"{self.method} {self.pattern}"
+
+
+class RouteTable:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.routes = routes
+        self._by_shape: dict[tuple[str, int], list[tuple[list[str | None], Route]]] = {}
+        for route in routes:
+            segments = [None if part.startswith("{") else part for part in route.pattern.split("/")]
+            self._by_shape.setdefault((route.method, len(segments)), []).append((segments, route))
+
+    def find(self, method: str, path: str) -> tuple[Route, list[str]] | None:
+        """The route and what stands in its braces."""
+        parts = path.split("/")
+        for segments, route in self._by_shape.get((method, len(parts)), ()):
+            taken = []
+            for segment, part in zip(segments, parts, strict=True):
+                if segment is None:
+                    taken.append(part)
+                elif segment != part:
+                    break
+            else:
+                return route, taken
+        return None
+
+    def methods(self, path: str) -> list[str]:
+        """The methods that this path takes."""
+        found = {route.method for route in self.routes if self.find(route.method, path) is not None}
+        return sorted(found)

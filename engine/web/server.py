@@ -1,0 +1,186 @@
+"""One listener: aiohttp's low-level server with limits on everything and a drain that fails no request.
+
+Limits: bytes of head and body, seconds for each of them, seconds for a whole request, requests at a time. A
+connection that has not sent a complete head within the head timeout is closed; that is the keep-alive timeout of
+aiohttp, which also ends idle connections.
+
+Drain, on SIGTERM: readiness fails first, and every answer from then on closes its connection, so that keep-alive
+clients leave by themselves; after the notice the listener takes what already waits in its queue and closes; requests
+in flight finish.
+"""
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass, field
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from engine import telemetry
+from engine.infra.outage import Outage, Overloaded
+from engine.web.http import BodyLate, BodyTooLarge, Request, Response, refuse
+from engine.web.problems import Code
+from engine.web.routes import RouteTable
+
+log = structlog.get_logger(__name__)
+
+HEAD_LINE_BYTES_MAX = 4096
+HEAD_FIELD_BYTES_MAX = 4096
+HEAD_FIELDS_MAX = 64
+BACKLOG_COUNT = 4096
+WATCH_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one listener takes."""
+
+    body_bytes_max: int
+    head_timeout_s: float
+    body_timeout_s: float
+    request_timeout_s: float
+    concurrent_requests_max: int
+
+
+def listen(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A listening socket. `shared` lets several workers listen on one port; the kernel spreads connections."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    sock.listen(BACKLOG_COUNT)
+    sock.setblocking(False)
+    return sock
+
+
+@dataclass(slots=True)
+class _Running:
+    began_s: float
+    overdue: bool = False
+
+
+@dataclass(slots=True)
+class Listener:
+    """Serves a route table on one socket."""
+
+    table: RouteTable
+    limits: Limits
+    sock: socket.socket
+    draining: bool = False
+    _running: "dict[asyncio.Task[object], _Running]" = field(default_factory=dict)
+    _runner: web.ServerRunner | None = None
+    _site: web.SockSite | None = None
+    _watch: "asyncio.Task[None] | None" = None
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        loop = asyncio.get_running_loop()
+        limits = self.limits
+
+        def request_factory(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]
+            return web.BaseRequest(
+                message, payload, protocol, writer, task, loop, client_max_size=limits.body_bytes_max
+            )
+
+        server = web.Server(
+            self._handle,
+            request_factory=request_factory,
+            keepalive_timeout=limits.head_timeout_s,
+            tcp_keepalive=False,
+            access_log=None,
+            max_line_size=HEAD_LINE_BYTES_MAX,
+            max_field_size=HEAD_FIELD_BYTES_MAX,
+            max_headers=HEAD_FIELDS_MAX,
+            lingering_time=1.0,
+            auto_decompress=False,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await self._runner.setup()
+        self._site = web.SockSite(self._runner, self.sock, backlog=BACKLOG_COUNT)
+        await self._site.start()
+        self._watch = loop.create_task(self._end_overdue())
+
+    async def _handle(self, request: Request) -> Response:
+        found = self.table.find(request.method, request.path)
+        if found is None:
+            return self._leave(self._no_route(request))
+        route, taken = found
+        running = self._running
+        if len(running) >= self.limits.concurrent_requests_max:
+            return self._leave(refuse(request, Code.OVERLOADED))
+        task = asyncio.current_task()
+        assert task is not None
+        began_s = time.monotonic()
+        entry = running[task] = _Running(began_s)
+        try:
+            response = await route.handler(request, *taken)
+        except asyncio.CancelledError:
+            if not entry.overdue:
+                raise
+            task.uncancel()
+            response = refuse(request, Code.UNAVAILABLE)
+        except Overloaded:
+            response = refuse(request, Code.OVERLOADED)
+        except Outage as outage:
+            log.warning("unavailable", route=route.name, reason=str(outage))
+            response = refuse(request, Code.UNAVAILABLE)
+        except BodyTooLarge:
+            response = refuse(request, Code.BODY_TOO_LARGE)
+            response.force_close()
+        except BodyLate:
+            response = refuse(request, Code.REQUEST_TIMEOUT)
+            response.force_close()
+        except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
+            response = refuse(request, Code.BODY_INVALID)
+            response.force_close()
+        except Exception:
+            log.exception("request_failed", route=route.name)
+            response = refuse(request, Code.INTERNAL)
+        finally:
+            del running[task]
+        telemetry.answered(route.name, response.status, time.monotonic() - began_s)
+        return self._leave(response)
+
+    def _leave(self, response: Response) -> Response:
+        if self.draining:
+            response.force_close()
+        return response
+
+    def _no_route(self, request: Request) -> Response:
+        methods = self.table.methods(request.path)
+        if not methods:
+            return refuse(request, Code.UNKNOWN_ROUTE)
+        response = refuse(request, Code.METHOD_NOT_ALLOWED)
+        response.headers["Allow"] = ", ".join(methods)
+        return response
+
+    async def _end_overdue(self) -> None:
+        """One look at all running requests every half second costs less than a timer in each of them."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            telemetry.REQUESTS_RUNNING.set(len(self._running))
+            oldest_s = time.monotonic() - self.limits.request_timeout_s
+            for task, entry in list(self._running.items()):
+                if entry.began_s < oldest_s and not entry.overdue:
+                    entry.overdue = True
+                    task.cancel()
+
+    async def drain(self, *, notice_s: float, timeout_s: float) -> None:
+        """Leave without failing a request, then close."""
+        self.draining = True
+        await asyncio.sleep(notice_s)
+        assert self._site is not None
+        assert self._runner is not None
+        assert self._watch is not None
+        # Closing a shared socket would reset connections that wait in its queue: one turn takes them in first.
+        await asyncio.sleep(0)
+        await self._site.stop()
+        deadline_s = time.monotonic() + timeout_s
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=max(0.0, deadline_s - time.monotonic()))
+        self._watch.cancel()
+        await self._runner.cleanup()
