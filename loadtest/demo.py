@@ -56,7 +56,7 @@ def up_command(*, workers: int) -> list[str]:
 
 
 def audit_command(config: str) -> list[str]:
-    return [*_floodgate(), "audit", "--json", "--config", config]
+    return [*_floodgate(), "--config", config, "audit", "--json"]
 
 
 def _floodgate() -> list[str]:

@@ -200,14 +200,14 @@ def _summary_rows(judgement: Judgement, report: Mapping[str, Any]) -> list[tuple
 
     def pace(count: int, kind: str) -> str:
         return (
-            f"{count:,}, {report[kind + 's_per_s']:,}/s in the best second, "
+            f"{count:,}, {report[kind + 's_per_s']:,}/s at best, "
             f"p50 {report[kind + '_p50_ms']:.0f} ms, p99 {report[kind + '_p99_ms']:.0f} ms"
         )
 
     def generator() -> str:
         return (
-            f"{report['generator_cpu_s']:.1f} s of CPU, {report['generator_cpu_share']:.0%} of one core "
-            f"while buyers came, {report['generator_lag_p99_ms']:.0f} ms late at p99"
+            f"{report['generator_cpu_s']:.1f} s of CPU, {report['generator_cpu_share']:.0%} of a core, "
+            f"{report['generator_lag_p99_ms']:.0f} ms late at p99"
         )
 
     return [

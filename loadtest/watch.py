@@ -30,7 +30,7 @@ class Watch:
             await asyncio.sleep(SAMPLE_S)
 
     async def sample(self) -> bool:
-        """Take one sample; False, and the old one stays, when no listener answers."""
+        """Take one sample; False, and the old one stays, when no listener knows the stock now."""
         addresses = self._stack.addresses()
         headers = {"Authorization": f"Bearer {addresses.admin_key}"}
         for url in addresses.admin_urls:
@@ -38,7 +38,7 @@ class Watch:
                 reply = await self._wire.once("GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers)
             except NOTHING_CAME:
                 continue
-            if reply.status == 200:
+            if reply.status == 200 and reply.body["stock"]:
                 self.stock = {
                     row["sku"]: Stock(row["capacity"], row["free"], row["held"], row["sold"])
                     for row in reply.body["stock"]
