@@ -114,13 +114,22 @@ def database_url(postgres_url: str, database_template: str) -> Iterator[str]:
     run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(server_folder: Path) -> PostgresServer:
+    """A stopped PostgreSQL whose database `floodgate` is migrated: what each `own_postgres` begins with."""
+    server = PostgresServer(server_folder / "postgres-migrated", settings=_SHARED_SETTINGS)
+    with server:
+        migrate(server.create_database("floodgate"))
+    return server
+
+
 @pytest.fixture
-def own_postgres(server_folder: Path) -> Iterator[PostgresServer]:
+def own_postgres(server_folder: Path, migrated_postgres: PostgresServer) -> Iterator[PostgresServer]:
     """A PostgreSQL of this test alone, started and durable; its database `floodgate` is migrated."""
     server = PostgresServer(server_folder / f"postgres-{secrets.token_hex(6)}")
     try:
+        server.copy_data_of(migrated_postgres)
         server.start()
-        migrate(server.create_database("floodgate"))
         yield server
     finally:
         server.remove()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from engine.embedded import postgres
 from engine.embedded.child import StartError
 from engine.embedded.postgres import PostgresServer
+from engine.embedded.reach import can_reach
 from engine.embedded.valkey import ValkeyServer
+from tests.embedded.conftest import STRANGER
 
 
 def family(server: PostgresServer) -> list[psutil.Process]:
@@ -100,6 +103,16 @@ def test_it_serves_on_a_unix_socket(server_folder: Path) -> None:
 def test_a_socket_folder_that_the_system_would_cut_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="bytes"):
         PostgresServer(tmp_path, socket_folder=tmp_path / ("x" * 100))
+
+
+def test_the_wheels_programs_run_from_their_copy(open_folder: Path) -> None:
+    copy = postgres.reachable_copy(postgres.wheel_package(), version="1", above=open_folder)
+    done = subprocess.run(
+        [copy / "pginstall18" / "bin" / "initdb", "--version"], capture_output=True, text=True, check=True
+    )
+    assert "PostgreSQL" in done.stdout
+    assert can_reach(STRANGER, copy / "pginstall18" / "bin" / "postgres", wanted=5)
+    assert can_reach(STRANGER, copy / "pginstall18" / "share" / "postgresql" / "postgres.bki", wanted=4)
 
 
 def test_no_process_and_no_file_is_left_after_removal(own_postgres: PostgresServer) -> None:

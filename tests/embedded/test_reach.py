@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.embedded.child import Account, StartError
+from engine.embedded.child import StartError
 from engine.embedded.reach import account_for, allows, can_reach, data_folder, shared_folder
-
-STRANGER = Account("stranger", uid=61_234, gid=61_234)
+from tests.embedded.conftest import STRANGER
 
 
 def test_an_ordinary_user_runs_everything_as_oneself() -> None:
@@ -35,14 +34,6 @@ def test_root_runs_postgres_as_an_account_that_is_not_root() -> None:
 )
 def test_the_first_class_that_fits_decides(mode: int, owner: int, group: int, wanted: int, answer: bool) -> None:
     assert allows(mode=mode, owner=owner, group=group, account=STRANGER, wanted=wanted) is answer
-
-
-@pytest.fixture
-def open_folder(server_folder: Path) -> Path:
-    folder = server_folder / "reach"
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)
-    return folder
 
 
 def test_a_closed_folder_above_closes_everything_below(open_folder: Path) -> None:
