@@ -21,13 +21,11 @@ RUN = ROOT / ".run"
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="short rounds, about a minute in all")
-    arguments.add_argument(
-        "--only", action="append", choices=tuple(FIGURES), help="one figure's name; repeat"
-    )
+    arguments.add_argument("--only", action="append", choices=tuple(FIGURES), help="one figure's name; repeat")
     given = arguments.parse_args()
     pace = QUICK if given.quick else FULL
 
-    console = Console()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     began_at = time.monotonic()
     folder = RUN / "bench"
     shutil.rmtree(folder, ignore_errors=True)

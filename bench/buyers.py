@@ -66,9 +66,7 @@ async def _errands(stack: Stack, sale: str, count: int) -> list[Errand]:
             seal = orjson.loads(body)["seal"]
             opened = keys.open(Purpose.BUYER, seal, now_s=int(time.time()))
             assert isinstance(opened, Opened)
-            sale_pass = seal_pass(
-                keys, opened.payload[:BUYER_BYTES], sale, expires_s=int(time.time()) + PASS_S
-            )
+            sale_pass = seal_pass(keys, opened.payload[:BUYER_BYTES], sale, expires_s=int(time.time()) + PASS_S)
             order = requests.order(sale, seal=seal, sale_pass=sale_pass)
             found.append(Errand(order=order, bearer=f"Bearer {seal}", openid=openid))
 

@@ -51,7 +51,7 @@ FULL = Pace(rounds=5, warm_s=0.5, measure_s=3.0, checkouts=3000)
 QUICK = Pace(rounds=2, warm_s=0.3, measure_s=1.5, checkouts=800)
 
 
-class RoundSpoilt(Exception):  # noqa: N818 - named as what happened
+class RoundSpoilt(Exception):
     """A round that did not measure what it was meant to; the message shows what came back instead."""
 
 
@@ -94,9 +94,7 @@ class Bench:
         measured = generate(plan)
         spent = cpu_use(pids).since(before)
         if set(measured.statuses_all) != {expect} or measured.marked != measured.answers or measured.broken:
-            raise RoundSpoilt(
-                f"{name}: {measured.statuses_all}, {measured.broken} broken, {measured.samples}"
-            )
+            raise RoundSpoilt(f"{name}: {measured.statuses_all}, {measured.broken} broken, {measured.samples}")
         self.rounds.setdefault(name, []).append((measured, spent))
         self.console.print(f"  {name}: {measured.per_s:,.0f}/s, generator {measured.cpu_share:.0%}")
         return measured

@@ -42,8 +42,7 @@ class Servers:
         self._command = [sys.executable, "-m", module, "--port", str(self.port), *arguments]
         self._core = core
         self._children = [
-            Child(name=self.name, log=logs / f"{self.name}-{number}.log", farewell=SIGTERM)
-            for number in range(count)
+            Child(name=self.name, log=logs / f"{self.name}-{number}.log", farewell=SIGTERM) for number in range(count)
         ]
 
     @property

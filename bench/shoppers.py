@@ -110,9 +110,7 @@ async def check_out(errand: Errand, *, engine: Wire, simulator: Wire) -> str | N
     if status != 201:
         return f"order {status}"
     order_no = orjson.loads(body)["order_no"]
-    status, body = await engine.ask(
-        post(f"/v1/orders/{order_no}/payment", b"{}", Authorization=errand.bearer)
-    )
+    status, body = await engine.ask(post(f"/v1/orders/{order_no}/payment", b"{}", Authorization=errand.bearer))
     if status != 200:
         return f"payment {status} {body[:200].decode(errors='replace')}"
     wanted = orjson.loads(body)
@@ -126,9 +124,7 @@ async def _run(plan: ErrandPlan) -> Shopped:
     waiting = deque(plan.errands)
     failed: Counter[str] = Counter()
     latencies_s: list[float] = []
-    wires = [
-        (await connect(plan.engine_port), await connect(plan.simulator_port)) for _ in range(plan.shoppers)
-    ]
+    wires = [(await connect(plan.engine_port), await connect(plan.simulator_port)) for _ in range(plan.shoppers)]
 
     async def shop(engine: Wire, simulator: Wire) -> None:
         while waiting:

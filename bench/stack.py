@@ -78,9 +78,7 @@ class Stack:
         self.simulator_port = free_port()
         self.secrets = local_config.kept_secrets(folder / "none")
         self._children: dict[str, Child] = {}
-        self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("FLOODGATE_")
-        }
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOODGATE_")}
 
     def __enter__(self) -> Self:
         try:
@@ -163,9 +161,7 @@ class Stack:
         self._environment["FLOODGATE_CONFIG"] = str(config)
         sales = self.folder / "sales.toml"
         skus = "".join(SKU.format(sku=sku_of(sale), capacity=units) for sale, units in CAPACITIES.items())
-        sales.write_text(
-            SALE + skus + "".join(WINDOW.format(sale=sale, sku=sku_of(sale)) for sale in CAPACITIES)
-        )
+        sales.write_text(SALE + skus + "".join(WINDOW.format(sale=sale, sku=sku_of(sale)) for sale in CAPACITIES))
         self._run("migrate")
         self._run("sale", "apply", str(sales))
         home = str(self.folder / "wechat")

@@ -39,12 +39,8 @@ async def order(request: web.Request) -> web.Response:
         if left is not None:
             await connection.execute(INSERT, order_no, buyer, item["sku"], item["quantity"])
     if left is None:
-        return web.Response(
-            status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json"
-        )
-    return web.Response(
-        status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json"
-    )
+        return web.Response(status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json")
+    return web.Response(status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json")
 
 
 def build(*, postgres_url: str) -> web.Application:

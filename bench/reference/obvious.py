@@ -48,15 +48,11 @@ async def order(request: web.Request) -> web.Response:
     app = request.app
     taken = await app[REDIS].evalsha(app[TAKE_SHA], 1, f"obvious:free:{item['sku']}", item["quantity"])
     if not taken:
-        return web.Response(
-            status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json"
-        )
+        return web.Response(status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json")
     order_no = secrets.token_hex(16)
     buyer = request.headers["Authorization"]
     await app[POOL].execute(INSERT, order_no, buyer, item["sku"], item["quantity"])
-    return web.Response(
-        status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json"
-    )
+    return web.Response(status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json")
 
 
 def build(*, redis_url: str, postgres_url: str) -> web.Application:
@@ -66,9 +62,7 @@ def build(*, redis_url: str, postgres_url: str) -> web.Application:
         )
         async with (
             redis.asyncio.Redis(connection_pool=connections) as client,
-            asyncpg.create_pool(
-                postgres_url, min_size=POSTGRES_CONNECTIONS, max_size=POSTGRES_CONNECTIONS
-            ) as pool,
+            asyncpg.create_pool(postgres_url, min_size=POSTGRES_CONNECTIONS, max_size=POSTGRES_CONNECTIONS) as pool,
         ):
             app[REDIS], app[POOL] = client, pool
             app[TAKE_SHA] = await client.script_load(TAKE)
