@@ -2,7 +2,7 @@
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.payments.wechat import messages
@@ -63,6 +63,7 @@ def test_the_documented_resource_stays_shut_for(key: bytes, nonce: str, associat
         messages.decrypted(key, nonce=nonce, associated=associated, ciphertext=messages.from_base64(VECTOR))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_base64_comes_back(raw: bytes) -> None:
     assert messages.from_base64(messages.to_base64(raw)) == raw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -15,6 +15,8 @@ from tests.payments.wechat.platform import KEYS, Pairs, envelope, signed, to_jso
 
 PAID = to_json(envelope("TRANSACTION.SUCCESS", trade()))
 HEADERS = signed(PAID)
+# On a shared machine a single example may wait long for its turn.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANY_TEXT = st.text(st.characters(), max_size=60)  # lone surrogates too: that is how raw header bytes arrive
 
 
@@ -39,6 +41,7 @@ def test_the_original_is_accepted() -> None:
     assert accepted(HEADERS, PAID)
 
 
+@UNHURRIED
 @given(st.data())
 def test_a_body_with_other_bytes_is_never_accepted(draw: st.DataObject) -> None:
     start = draw.draw(st.integers(0, len(PAID)))
@@ -48,6 +51,7 @@ def test_a_body_with_other_bytes_is_never_accepted(draw: st.DataObject) -> None:
     assert not accepted(HEADERS, body)
 
 
+@UNHURRIED
 @given(st.sampled_from(range(len(SIGNED_HEADERS))), st.data())
 def test_a_header_with_other_characters_is_never_accepted(position: int, draw: st.DataObject) -> None:
     name, value = HEADERS[position]
@@ -58,6 +62,7 @@ def test_a_header_with_other_characters_is_never_accepted(position: int, draw: s
     assert not accepted([*HEADERS[:position], (name, other), *HEADERS[position + 1 :]], PAID)
 
 
+@UNHURRIED
 @given(
     st.lists(st.tuples(st.sampled_from(SIGNED_HEADERS) | ANY_TEXT, ANY_TEXT), max_size=8),
     st.binary(max_size=200),
@@ -76,17 +81,20 @@ _JSON = st.recursive(
 )
 
 
+@UNHURRIED
 @given(st.binary(max_size=300) | _JSON.map(to_json))
 def test_a_signed_body_of_any_shape_never_crashes_the_reader(body: bytes) -> None:
     assert not accepted(signed(body), body)
 
 
+@UNHURRIED
 @given(st.sampled_from(["id", "event_type", "resource_type", "resource"]), _JSON)
 def test_a_signed_envelope_with_any_field_of_any_shape_never_crashes_the_reader(name: str, value: object) -> None:
     body = to_json(envelope("TRANSACTION.SUCCESS", trade()) | {name: value})
     accepted(signed(body), body)
 
 
+@UNHURRIED
 @given(st.sampled_from(sorted(trade())), _JSON)
 def test_a_sealed_trade_with_any_field_of_any_shape_never_crashes_the_reader(name: str, value: object) -> None:
     body = to_json(envelope("TRANSACTION.SUCCESS", trade() | {name: value}))

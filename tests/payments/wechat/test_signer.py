@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -38,3 +39,32 @@ async def test_the_loop_turns_while_a_signature_is_made(merchant_key: MerchantKe
 def test_a_signer_without_threads_is_refused(merchant_key: MerchantKey) -> None:
     with pytest.raises(ValueError, match="at least one thread"):
         Signer(merchant_key, thread_count=0)
+
+
+async def test_a_cancelled_request_takes_no_other_down(merchant_key: MerchantKey) -> None:
+    signer = Signer(merchant_key, thread_count=1)
+    requests = [asyncio.create_task(signer.sign(b"message")) for _ in range(10)]
+    await asyncio.sleep(0)
+    requests[0].cancel()
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    signer.close()
+    assert len({outcome for outcome in outcomes[1:] if isinstance(outcome, str)}) == 1
+    assert isinstance(outcomes[0], asyncio.CancelledError)
+
+
+async def test_closing_ends_the_threads_and_signs_what_waits(merchant_key: MerchantKey) -> None:
+    before = threading.active_count()
+    signer = Signer(merchant_key, thread_count=3)
+    waiting = [asyncio.create_task(signer.sign(b"message")) for _ in range(5)]
+    await asyncio.sleep(0)
+    signer.close()
+    await asyncio.gather(*waiting)
+    assert threading.active_count() == before
+
+
+async def test_a_key_that_fails_fails_its_request_and_the_thread_goes_on(merchant_key: MerchantKey) -> None:
+    signer = Signer(merchant_key, thread_count=1)
+    with pytest.raises(TypeError):
+        await signer.sign("not bytes")  # type: ignore[arg-type]
+    assert await signer.sign(b"bytes")
+    signer.close()
