@@ -55,9 +55,7 @@ class PaymentCall:
         return self.package.removeprefix(PREFIX)
 
 
-def objection(
-    call: PaymentCall, order: Order | None, merchant_key: RSAPublicKey, *, now_ms: int
-) -> str | None:
+def objection(call: PaymentCall, order: Order | None, merchant_key: RSAPublicKey, *, now_ms: int) -> str | None:
     """Why the app refuses to show the cashier, or None. `order` is the one its prepay_id names."""
     if call.sign_type != "RSA" or not call.package.startswith(PREFIX):
         return "fail 调用支付JSAPI缺少参数"

@@ -103,9 +103,7 @@ class Callbacks:
             self._delivered(notice.id)
             return
         self.tally.unfinished += 1
-        wait_s = delay_s(
-            faults.callback_delay_ms, seed=faults.seed, knob="callback_delay_ms", subject=subject
-        )
+        wait_s = delay_s(faults.callback_delay_ms, seed=faults.seed, knob="callback_delay_ms", subject=subject)
         probe = happens(faults.callback_signtest, seed=faults.seed, knob="callback_signtest", subject=subject)
         self._later(wait_s, _Attempt(notice, probe=probe))
         if self._duplicated(notice) and not self._after_acknowledgement(notice):
@@ -184,9 +182,7 @@ class Callbacks:
 
     def _duplicated(self, notice: Notice) -> bool:
         faults = self._faults()
-        return happens(
-            faults.callback_duplicate, seed=faults.seed, knob="callback_duplicate", subject=_subject(notice)
-        )
+        return happens(faults.callback_duplicate, seed=faults.seed, knob="callback_duplicate", subject=_subject(notice))
 
     def _after_acknowledgement(self, notice: Notice) -> bool:
         return draw(self._faults().seed, "duplicate_after", _subject(notice)) < 0.5

@@ -22,9 +22,7 @@ from engine.simulator.server import Simulator
 
 def simulator(
     *,
-    home: Annotated[
-        Path, typer.Option(help="Folder for keys, credentials and the journal; made on first use.")
-    ],
+    home: Annotated[Path, typer.Option(help="Folder for keys, credentials and the journal; made on first use.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port; 0 takes a free one.")] = 9300,
     host: Annotated[
         str, typer.Option(help="Address to listen on; anything but loopback exposes test keys.")
@@ -41,9 +39,7 @@ def simulator(
     """Run a local WeChat Pay (API v3) and mini-program login."""
     try:
         luck = Faults() if faults_file is None else _read_faults(faults_file)
-        uvloop.run(
-            _run(home, host=host, port=port, luck=luck, http_anywhere=allow_http_notify, signers=signers)
-        )
+        uvloop.run(_run(home, host=host, port=port, luck=luck, http_anywhere=allow_http_notify, signers=signers))
     except (FaultsError, CredentialsError, LedgerError, OSError) as error:
         typer.echo(f"simulator: {error}", err=True)
         raise typer.Exit(2) from error

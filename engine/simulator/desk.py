@@ -82,9 +82,7 @@ class Desk:
         found = self._ledger.order(merchant.mchid, out_trade_no, now_ms=self._now_ms())
         return ORDER_NOT_EXIST if found is None else Answer(200, orjson.dumps(orders.view(found)))
 
-    def query_transaction(
-        self, merchant: Merchant, transaction_id: str, query: Mapping[str, str]
-    ) -> Answer | Refusal:
+    def query_transaction(self, merchant: Merchant, transaction_id: str, query: Mapping[str, str]) -> Answer | Refusal:
         """GET /v3/pay/transactions/id/{transaction_id}?mchid= (paid orders only)."""
         fault = _mchid_fault(merchant, query)
         if fault is not None:
@@ -187,9 +185,7 @@ class Desk:
         for mchid in self._merchants:
             known = self._ledger.order(mchid, out_trade_no, now_ms=now_ms)
             if known is not None:
-                paid = orders.pay_anyway(
-                    known, now_ms=now_ms, transaction_id=self._fresh_transaction_id(now_ms)
-                )
+                paid = orders.pay_anyway(known, now_ms=now_ms, transaction_id=self._fresh_transaction_id(now_ms))
                 if paid is not known:
                     self._book(paid, now_ms)
                 return paid

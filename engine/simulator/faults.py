@@ -151,7 +151,11 @@ def _routes(value: object) -> str | None:
 
 
 def _one_of(options: Mapping[str, object]) -> Callable[[object], str | None]:
-    return lambda value: None if value in options else f"must be one of {', '.join(options)}"
+    def check(value: object) -> str | None:
+        right = isinstance(value, str) and value in options
+        return None if right else f"must be one of {', '.join(options)}"
+
+    return check
 
 
 _CHECKS: Mapping[str, Callable[[object], str | None]] = {

@@ -66,9 +66,7 @@ _ORDER = Record(
         "limit_pay": Listing(Choice(("no_credit", "no_balance", "no_debit", "balance_only"))),
         "amount": Record({"total": Whole(1), "currency": _CURRENCY}, ("total",)),
         "payer": Record({"openid": Text(128, 1, OPENID)}, ("openid",)),
-        "detail": Record(
-            {"cost_price": Whole(0), "invoice_id": Text(32), "goods_detail": Listing(_GOODS_ORDERED)}
-        ),
+        "detail": Record({"cost_price": Whole(0), "invoice_id": Text(32), "goods_detail": Listing(_GOODS_ORDERED)}),
         "scene_info": Record(
             {"payer_client_ip": Text(45), "device_id": Text(32), "store_info": _STORE}, ("payer_client_ip",)
         ),

@@ -111,9 +111,7 @@ class Ledger:
         """Notices that nobody has acknowledged and that WeChat has not given up."""
         return list(self._pending.values())
 
-    def _apply(
-        self, order: Order | None, refund: Refund | None, notice: Notice | None, delivered: str | None
-    ) -> None:
+    def _apply(self, order: Order | None, refund: Refund | None, notice: Notice | None, delivered: str | None) -> None:
         if order is not None:
             key = (order.mchid, order.out_trade_no)
             self._orders[key] = order

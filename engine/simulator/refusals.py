@@ -37,9 +37,7 @@ ORDER_CLOSED = Refusal(400, "ORDER_CLOSED", "该订单已失效", 268447914)
 EXTRA_FIELD = Refusal(400, "PARAM_ERROR", "参数中含有非法的额外参数", 270924358)
 REFUND_ORDER_UNKNOWN = Refusal(404, "RESOURCE_NOT_EXISTS", "订单不存在", 268512771)
 REFUND_UNKNOWN = Refusal(404, "RESOURCE_NOT_EXISTS", "退款单不存在", 268512771)
-REFUND_TOTAL_DIFFERS = Refusal(
-    400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试", 268435461
-)
+REFUND_TOTAL_DIFFERS = Refusal(400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试", 268435461)
 REFUND_TOO_MUCH = Refusal(400, "INVALID_REQUEST", "申请退款金额大于订单可退金额", 268435464)
 REFUND_CHANGED = Refusal(400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致", 268498688)
 REFUND_TOO_MANY = Refusal(403, "RULE_LIMIT", "同一笔订单部分退款次数已达上限50次", 268448010)

@@ -148,9 +148,7 @@ class Simulator:
             ("POST", "/_admin/pay"): self._pay_anyway,
         }
         self._house_paths = {path for _, path in self._house}
-        self._runner = web.ServerRunner(
-            web.Server(self._serve, access_log=None, keepalive_timeout=answers.KEEPALIVE_S)
-        )
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None, keepalive_timeout=answers.KEEPALIVE_S))
         self.port = 0
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -179,13 +177,9 @@ class Simulator:
         return {
             "POST order": Route("order", lambda merchant, call: desk.order(merchant, call.body)),
             "GET query": Route("query", lambda merchant, call: desk.query(merchant, call.number, call.query)),
-            "GET id": Route(
-                "query", lambda merchant, call: desk.query_transaction(merchant, call.number, call.query)
-            ),
+            "GET id": Route("query", lambda merchant, call: desk.query_transaction(merchant, call.number, call.query)),
             "POST close": Route("close", lambda merchant, call: desk.close(merchant, call.number, call.body)),
-            "POST refunds": Route(
-                "refund", lambda merchant, call: desk.refund(merchant, call.body), agent=True
-            ),
+            "POST refunds": Route("refund", lambda merchant, call: desk.refund(merchant, call.body), agent=True),
             "GET refund": Route(
                 "query_refund", lambda merchant, call: desk.query_refund(merchant, call.number), agent=True
             ),
@@ -201,9 +195,7 @@ class Simulator:
             route = self._routes.get(f"{request.method} {resource}")
             if route is None:
                 return answers.empty(405)
-            call = Call(
-                target, unquote(number), dict(parse_qsl(query)) if query else {}, await request.read()
-            )
+            call = Call(target, unquote(number), dict(parse_qsl(query)) if query else {}, await request.read())
             return await self._v3(request, route, call)
         handler = self._house.get((request.method, path))
         if handler is None:
@@ -236,14 +228,10 @@ class Simulator:
         if isinstance(outcome, Answer):
             return await self._answers.signed(outcome.status, outcome.body, probe=probe)
         if self.faults.business_refusals_signed:
-            return await self._answers.signed(
-                outcome.status, outcome.body(), number=outcome.number, probe=probe
-            )
+            return await self._answers.signed(outcome.status, outcome.body(), number=outcome.number, probe=probe)
         return self._answers.unsigned(outcome.status, outcome.body(), number=outcome.number)
 
-    async def _unlucky(
-        self, request: web.BaseRequest, route: Route, merchant: Merchant, call: Call
-    ) -> web.Response:
+    async def _unlucky(self, request: web.BaseRequest, route: Route, merchant: Merchant, call: Call) -> web.Response:
         """The same as a lucky call, with the faults of answers on the way; the n-th call has its own fate."""
         luck = self.faults
         self._calls[route.name] += 1
@@ -272,9 +260,7 @@ class Simulator:
         wait_s = faults.delay_s(
             luck.refund_delay_ms, seed=luck.seed, knob="refund_delay_ms", subject=refund.out_refund_no
         )
-        asyncio.get_running_loop().call_later(
-            wait_s, self._desk.settle_refund, refund.mchid, refund.out_refund_no
-        )
+        asyncio.get_running_loop().call_later(wait_s, self._desk.settle_refund, refund.mchid, refund.out_refund_no)
 
     async def _session(self, request: web.BaseRequest) -> web.Response:
         query = dict(parse_qsl(request.raw_path.partition("?")[2]))

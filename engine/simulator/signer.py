@@ -27,8 +27,7 @@ class Signer:
         self._batches: SimpleQueue[list[_Job] | None] = SimpleQueue()
         self._idle = threads
         self._threads = [
-            threading.Thread(target=self._work, name=f"signer-{number}", daemon=True)
-            for number in range(threads)
+            threading.Thread(target=self._work, name=f"signer-{number}", daemon=True) for number in range(threads)
         ]
         for thread in self._threads:
             thread.start()

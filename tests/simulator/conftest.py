@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,27 +76,12 @@ async def receiver() -> AsyncIterator[Receiver]:
     await runner.cleanup()
 
 
-Start = Callable[[Faults], Awaitable[Simulator]]
-
-
 @pytest.fixture
-async def start(home: Path) -> AsyncIterator[Start]:
-    started: list[Simulator] = []
-
-    async def begin(luck: Faults = PROMPT) -> Simulator:
-        running = Simulator(home, luck=luck)
-        started.append(running)
-        await running.start()
-        return running
-
-    yield begin
-    for running in started:
-        await running.stop()
-
-
-@pytest.fixture
-async def running(start: Start) -> Simulator:
-    return await start(PROMPT)
+async def running(home: Path) -> AsyncIterator[Simulator]:
+    simulator = Simulator(home, luck=PROMPT)
+    await simulator.start()
+    yield simulator
+    await simulator.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +98,9 @@ class Reply:
 class Caller:
     """A merchant that signs by hand, so that a test can get every part wrong."""
 
-    def __init__(self, session: aiohttp.ClientSession, running: Simulator, notify_url: str) -> None:
-        self.names = running.credentials
-        self.url = f"http://127.0.0.1:{running.port}"
+    def __init__(self, session: aiohttp.ClientSession, names: Credentials, port: int, notify_url: str) -> None:
+        self.names = names
+        self.url = f"http://127.0.0.1:{port}"
         self.notify_url = notify_url
         self.key = credentials.private_key(self.names.private_key_file)
         self._session = session
@@ -214,11 +199,11 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def caller(session: aiohttp.ClientSession, running: Simulator, receiver: Receiver) -> Caller:
-    return Caller(session, running, receiver.url)
+    return Caller(session, running.credentials, running.port, receiver.url)
 
 
 @pytest.fixture
-def peer(running: Simulator, receiver: Receiver) -> Iterator[WeChatPay]:
+def peer(running: Simulator, receiver: Receiver) -> WeChatPay:
     """The independent client; only the address it talks to is changed."""
     names = running.credentials
     client = WeChatPay(
