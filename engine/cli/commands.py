@@ -179,11 +179,10 @@ def audit(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
 
     report = run_audit(config)
     if as_json:
-        typer.echo(report.as_json())
+        typer.echo(orjson.dumps(report.as_json()))
     else:
         for line in report.lines():
             out().print(Text(line))
-        out().print("passed" if report.passed else "failed", style=GOOD if report.passed else BAD)
     finish(passed=report.passed)
 
 
