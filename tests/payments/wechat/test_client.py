@@ -370,3 +370,17 @@ async def test_refund_of_more_than_was_paid_or_nothing_raises(pay: WeChatPay, re
 def test_a_gateway_with_a_path_is_refused(make_pay: MakePay) -> None:
     with pytest.raises(ValueError, match="path"):
         make_pay("https://proxy.example.com/wechat")
+
+
+async def test_a_refusal_with_a_wrong_signature_is_asked_for_again(pay: WeChatPay, script: Script) -> None:
+    body = to_json({"code": "ORDER_CLOSED", "message": "…"})
+    script.says(Reply(400, body, probe(body).headers), GOOD)
+    assert isinstance(await pay.create(ORDER), Prepaid)
+
+
+async def test_a_redirect_is_not_followed(pay: WeChatPay, script: Script) -> None:
+    script.says(Reply(307, b"", [("Location", "/elsewhere")]))
+    refusal = await pay.create(ORDER)
+    assert isinstance(refusal, ProviderRefusal)
+    assert refusal.kind is RefusalKind.UNKNOWN
+    assert len(script.requests) == 1
