@@ -43,10 +43,11 @@ def names(home: Path) -> Credentials:
 
 @dataclass(slots=True)
 class Receiver:
-    """The merchant's notify_url: keeps what came and answers what `answers` holds next, then 204."""
+    """The merchant's notify_url: keeps what came, waits the next of `waits_s`, answers the next of `answers` or 204."""
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
+    waits_s: list[float] = field(default_factory=list)
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -55,6 +56,8 @@ class Receiver:
         async with self._arrived:
             self.got.append((dict(request.headers), body))
             self._arrived.notify_all()
+        if self.waits_s:
+            await asyncio.sleep(self.waits_s.pop(0))
         return web.Response(status=self.answers.pop(0) if self.answers else 204)
 
     async def wait(self, count: int) -> list[tuple[dict[str, str], bytes]]:
