@@ -102,8 +102,8 @@ def write_logs(config: Config) -> None:
     logging.basicConfig(stream=sys.stderr, level=max(level, logging.WARNING), format="%(name)s: %(message)s")
 
 
-async def _redis(config: Config) -> RedisStore:
-    """Redis, as soon as it answers. A server that may evict keys is refused for good."""
+async def _redis(config: Config, *, patient: bool) -> RedisStore:
+    """Redis, as soon as it answers; the impatient raise RedisAway. A server that may evict keys is refused for good."""
     while True:
         try:
             store = await open_redis(
@@ -114,6 +114,8 @@ async def _redis(config: Config) -> RedisStore:
             )
             refusal = refuse_eviction(await store.facts())
         except RedisAway as away:
+            if not patient:
+                raise
             log.warning("waiting_for_redis", reason=str(away))
             await asyncio.sleep(REDIS_TRY_EVERY_S)
             continue
@@ -122,8 +124,8 @@ async def _redis(config: Config) -> RedisStore:
         return store
 
 
-async def build_house(config: Config, stack: AsyncExitStack, application: str) -> House:
-    """The common parts; the stack closes them."""
+async def build_house(config: Config, stack: AsyncExitStack, application: str, *, patient: bool = True) -> House:
+    """The common parts; the stack closes them. The patient wait for Redis, others raise RedisAway."""
     pool = await open_pool(
         config.postgres.url,
         connections_max=config.postgres.connections_max,
@@ -132,7 +134,7 @@ async def build_house(config: Config, stack: AsyncExitStack, application: str) -
         application=application,
     )
     stack.callback(pool.terminate)
-    store = await _redis(config)
+    store = await _redis(config, patient=patient)
     stack.push_async_callback(store.close)
     board, stock, line, book = Board(pool), Stock(store), Line(store, pool), OrderBook(pool)
     return House(
@@ -371,7 +373,7 @@ async def _jobs(config: Config) -> None:
 
 async def _audit(config: Config) -> AuditReport:
     async with AsyncExitStack() as stack:
-        house = await build_house(config, stack, "floodgate-audit")
+        house = await build_house(config, stack, "floodgate-audit", patient=False)
         await house.board.refresh()
         return await Auditor(house.board, house.stock, house.book, house.rebuilder).audit()
 
@@ -390,4 +392,5 @@ def run_jobs(config: Config) -> None:
 
 def run_audit(config: Config) -> AuditReport:
     """One whole audit. Raises Outage when a store does not answer."""
+    write_logs(config)
     return uvloop.run(_audit(config))

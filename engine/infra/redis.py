@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -99,7 +99,9 @@ async def open_redis(url: str, *, connections_max: int, timeout_s: float, connec
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": False,
     }
-    single = Redis.from_url(url, max_connections=connections_max, **options)
+    # Who finds every connection busy waits for one, as long as for an answer, and is then told that Redis is away.
+    pool = BlockingConnectionPool.from_url(url, max_connections=connections_max, timeout=timeout_s, **options)
+    single = Redis.from_pool(pool)
     try:
         cluster = (await single.info("cluster")).get("cluster_enabled") == 1
     except (RedisError, OSError, TimeoutError) as error:
