@@ -127,7 +127,7 @@ class Bench:
                     p99_ms=median(one.p99_ms for one in measured),
                     generator_share=median(one.cpu_share for one in measured),
                     generator_us=median(one.cpu_us for one in measured),
-                    cpu=CpuUse(spent).per(answers),
+                    cpu_us=CpuUse(spent).per(answers),
                 )
             )
         self.rounds.clear()
@@ -357,7 +357,7 @@ def checkouts(bench: Bench) -> list[Figure]:
             p99_ms=median(done.p99_ms for done, _ in shopped),
             generator_share=median(done.cpu_share for done, _ in shopped),
             generator_us=median(done.cpu_s * 1e6 / done.done for done, _ in shopped),
-            cpu=shopped[-1][1].per(pace.checkouts),
+            cpu_us=shopped[-1][1].per(pace.checkouts),
         )
     )
     return [

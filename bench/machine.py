@@ -65,9 +65,9 @@ class CpuUse:
     def since(self, earlier: CpuUse) -> CpuUse:
         return CpuUse({name: s - earlier.seconds.get(name, 0.0) for name, s in self.seconds.items()})
 
-    def per(self, count: int) -> str:
-        """Microseconds per request, by process, as one line."""
-        return ", ".join(f"{name} {s * 1e6 / max(1, count):.0f}" for name, s in self.seconds.items())
+    def per(self, count: int) -> dict[str, float]:
+        """Microseconds per request, by process."""
+        return {name: s * 1e6 / max(1, count) for name, s in self.seconds.items()}
 
 
 def cpu_use(pids: Mapping[str, int]) -> CpuUse:
