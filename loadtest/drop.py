@@ -31,6 +31,7 @@ SALE = "concert"
 DROP_MAX_S = 50.0
 """After the opening the buyers have this long; whoever still asks then was not served."""
 SETTLE_MAX_S = 25.0
+SALE_MAX_S = 10.0
 DRAW_S = 0.25
 READERS = 48
 AUDIT_TIMEOUT_S = 60.0
@@ -141,11 +142,15 @@ class DropRun:
         """Read the sale and send for the buyers; each sleeps until its arrival."""
         addresses = self._stack.addresses()
         shop = Shop.at(public_url=addresses.public_url, wechat_url=addresses.simulator_url, sale=SALE)
-        sale = sale_from((await self._wire.ask("sale", "GET", shop.sale)).body)
+        sale = await self._read_sale(shop)
         self._evidence = Evidence(sale=sale, journal=self._journal)
         await self._set_faults(FAULTS)
         self._watch = Watch(self._wire, self._stack, sale=SALE)
-        await self._watch.sample()
+        until = self._clock() + SALE_MAX_S
+        while not await self._watch.sample():
+            if self._clock() > until:
+                raise StackError("no admin listener shows the sale's stock")
+            await asyncio.sleep(0.1)
         if self._watch.orders_by_state:
             raise StackError("the sale has orders of an earlier run: the demo needs a fresh database")
         self._cache = LineCache(self._wire, shop.line)
@@ -169,6 +174,17 @@ class DropRun:
         return [
             asyncio.create_task(Buyer(one, Phone(self._wire, shop, openid=one.openid), drop).act()) for one in crowd
         ]
+
+    async def _read_sale(self, shop: Shop) -> Sale:
+        """The workers learn of a new sale within a moment of its being applied."""
+        until = self._clock() + SALE_MAX_S
+        while True:
+            reply = await self._wire.ask("sale", "GET", shop.sale)
+            if reply.status == 200:
+                return sale_from(reply.body)
+            if self._clock() > until:
+                raise StackError(f"the sale is not there: {reply.status} {reply.outcome}")
+            await asyncio.sleep(0.1)
 
     async def _rush(self, buyers: Sequence[asyncio.Task[None]]) -> None:
         """Wait for every buyer's end, or for the run's; whoever still asks then is cancelled.

@@ -6,8 +6,8 @@ tail; a sixth of the holds is never paid. Think times are compressed in the prop
 whole drop with its returned units fits into a minute.
 
 Two things keep the sale sellable to the last unit, as in real drops: demand is several times the supply, and
-those who let a hold lapse (who abandon, pay late or cancel) have little patience, so the people who stand by
-for returned units are people who pay.
+those who let a hold lapse (who abandon, pay late or cancel) come early and do not stand by, so whoever gets a
+returned unit is somebody who pays.
 
 It refuses to know HTTP, clocks or what the engine answered.
 """
@@ -54,7 +54,7 @@ LAPSING = frozenset(
         Behaviour.CANCELS_PAYING,
     }
 )
-"""Those whose units may come back. They do not wait for returned units themselves."""
+"""Those whose units may come back. They come in the lobby and do not stand by for returned units."""
 
 SHARES: Mapping[Behaviour, float] = {
     Behaviour.PAYS: 0.535,
@@ -76,8 +76,9 @@ SHARES: Mapping[Behaviour, float] = {
 QUANTITIES: Sequence[tuple[int, float]] = ((1, 0.25), (2, 0.45), (3, 0.15), (4, 0.15))
 """Two friends are the usual order; the mean is 2.2 units."""
 
-LOBBY_SHARE = 0.60
-STEP_SHARE = 0.25
+LOBBY_SHARE = 0.50
+"""Of those who do not lapse; with the others it is six in ten."""
+STEP_SHARE = 0.32
 STEP_MEAN_S = 0.8
 TAIL_MEAN_S = 4.0
 TAIL_MAX_S = 15.0
@@ -144,17 +145,19 @@ def _person(
     popularity: Mapping[str, float],
 ) -> Persona:
     behaviour = _weighted(dice, list(SHARES.items()))
-    stays = behaviour not in LAPSING and dice.random() < STAYS_SHARE
+    lapses = behaviour in LAPSING
+    stays = dice.random() < STAYS_SHARE
+    patience_s = math.inf if stays else dice.lognormvariate(math.log(GIVES_UP_MEDIAN_S), 0.5)
     think_s = min(dice.lognormvariate(math.log(THINK_MEDIAN_SHARE * hold_s), THINK_SIGMA), THINK_MAX_SHARE * hold_s)
     near = behaviour is Behaviour.PAYS_NEAR_DEADLINE
     return Persona(
         openid=f"o{seed & 0xFFFFFFFFFFFF:012x}-buyer-{number:08d}",
-        arrives_s=_arrival_s(dice, lobby_s=lobby_s),
+        arrives_s=_lobby_arrival_s(dice, lobby_s=lobby_s) if lapses else _arrival_s(dice, lobby_s=lobby_s),
         wishes=_wishes(dice, popularity),
         quantity=_weighted(dice, QUANTITIES),
         behaviour=behaviour,
         think_s=think_s,
-        patience_s=math.inf if stays else dice.lognormvariate(math.log(GIVES_UP_MEDIAN_S), 0.5),
+        patience_s=0.0 if lapses else patience_s,
         reaction_s=min(dice.lognormvariate(math.log(0.6), 0.6), 4.0),
         deadline_offset_s=dice.uniform(-0.8, -0.3) if near else dice.uniform(0.2, 2.0),
         whim=dice.getrandbits(32),
@@ -164,11 +167,15 @@ def _person(
 def _arrival_s(dice: random.Random, *, lobby_s: float) -> float:
     lot = dice.random()
     if lot < LOBBY_SHARE:
-        # Denser towards the opening: the square root of a uniform number, turned around.
-        return -lobby_s * (1 - math.sqrt(dice.random()))
+        return _lobby_arrival_s(dice, lobby_s=lobby_s)
     if lot < LOBBY_SHARE + STEP_SHARE:
         return dice.expovariate(1 / STEP_MEAN_S)
     return min(dice.expovariate(1 / TAIL_MEAN_S), TAIL_MAX_S)
+
+
+def _lobby_arrival_s(dice: random.Random, *, lobby_s: float) -> float:
+    """Denser towards the opening: the square root of a uniform number, turned around."""
+    return -lobby_s * (1 - math.sqrt(dice.random()))
 
 
 def _wishes(dice: random.Random, popularity: Mapping[str, float]) -> tuple[str, ...]:

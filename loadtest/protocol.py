@@ -23,6 +23,7 @@ from yarl import URL
 CONNECTIONS_MAX = 384
 """Enough for the bursts of one machine; what waits for a connection still counts as latency."""
 ATTEMPT_TIMEOUT_S = 8.0
+"""From sending to the answer; the wait for a connection of the pool is not the engine's silence."""
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 PATIENCE_S = 40.0
@@ -175,7 +176,7 @@ class Wire:
                 limit=CONNECTIONS_MAX, limit_per_host=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=None
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=ATTEMPT_TIMEOUT_S, sock_read=ATTEMPT_TIMEOUT_S),
             skip_auto_headers=("User-Agent", "Accept-Encoding"),
             auto_decompress=False,
         )

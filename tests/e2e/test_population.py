@@ -72,8 +72,10 @@ def test_who_pays_does_so_well_before_the_deadline(everybody: list[Persona]) -> 
     assert max(person.think_s for person in everybody) <= 0.6 * HOLD_S
 
 
-def test_who_lets_a_hold_lapse_does_not_stand_by_for_returned_units(everybody: list[Persona]) -> None:
-    assert all(person.patience_s < 30 for person in everybody if person.behaviour in LAPSING)
+def test_who_lets_a_hold_lapse_comes_early_and_does_not_stand_by(everybody: list[Persona]) -> None:
+    lapsing = [person for person in everybody if person.behaviour in LAPSING]
+
+    assert all(person.arrives_s < 0 and person.patience_s == 0 for person in lapsing)
 
 
 def test_those_who_stay_to_the_end_could_buy_everything_alone(everybody: list[Persona]) -> None:
