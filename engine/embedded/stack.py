@@ -77,7 +77,7 @@ def run_up(
                 return stack.run(workers=workers, sale_files=sale_files, opens_in_s=opens_in_s, public_port=public_port)
         except StopAsked:
             return 0
-        except StartError as error:
+        except (StartError, credentials.CredentialsError, OSError) as error:
             _say(console, f"[bold red]floodgate up:[/] {_plain(str(error))}")
             return 1
 
@@ -87,6 +87,7 @@ class _Stack:
         self.home = home.absolute()
         self.folder = self.home / "stack"
         self.logs = self.folder / "logs"
+        self.simulator_home = self.folder / "simulator"
         self.console = console
         self.held = (lock,)
         self.supervisor = Supervisor(wishes, self._note)
@@ -105,7 +106,12 @@ class _Stack:
         self.logs.mkdir(exist_ok=True)
         began = time.monotonic()
         try:
-            self._start(workers=workers, public_port=public_port)
+            addresses = choose_addresses(self.folder / "ports.json", workers=workers, public_port=public_port)
+            self._prepare(addresses)
+            for file in sale_files:
+                # A mistake in it is found before anything serves.
+                self._floodgate("sale", "apply", str(file.absolute()), "--dry-run")
+            self._serve(addresses)
             for file in sale_files:
                 self._apply(file, opens_in_s=opens_in_s)
             self._write_card()
@@ -115,18 +121,18 @@ class _Stack:
             pass
         finally:
             card_file.unlink(missing_ok=True)
-            _say(self.console, "Stopping (Ctrl-C again to stop at once) ...")
-            self.supervisor.stop()
-        _say(self.console, "Stopped.")
+            if self.supervisor.busy:
+                _say(self.console, "Stopping (Ctrl-C again to stop at once) ...")
+                self.supervisor.stop()
+                _say(self.console, "Stopped.")
         return 0
 
-    def _start(self, *, workers: int, public_port: int | None) -> None:
-        addresses = choose_addresses(self.folder / "ports.json", workers=workers, public_port=public_port)
+    def _prepare(self, addresses: Addresses) -> None:
+        """Stores, settings, schema."""
         redis_url, postgres_url = self._start_stores(addresses)
-        home = self.folder / "simulator"
         content = local_config.sections(
             secret=local_config.kept_secrets(self.folder / "floodgate.toml"),
-            merchant=credentials.ensure(home),
+            merchant=credentials.ensure(self.simulator_home),
             redis_url=redis_url,
             postgres_url=postgres_url,
             public_host="127.0.0.1",
@@ -142,18 +148,6 @@ class _Stack:
             "PYTHONUNBUFFERED": "1",
         }
         self._floodgate("migrate")
-        self.supervisor.start(
-            self._program(
-                "simulator",
-                (*simulator_command(), "--port", str(addresses.simulator), "--home", str(home)),
-                ready_url=f"{addresses.simulator_url}/livez",
-            )
-        )
-        webs = [
-            self._engine_program(f"web-{ordinal}", "serve", admin_port=port)
-            for ordinal, port in enumerate(addresses.web_admin, start=1)
-        ]
-        self.supervisor.start(*webs, self._engine_program("jobs", "work", admin_port=addresses.jobs_admin))
         self.card = {
             "public_url": addresses.public_url,
             "admin_urls": [f"http://127.0.0.1:{port}" for port in addresses.web_admin],
@@ -164,6 +158,20 @@ class _Stack:
             "config": str(config),
             "admin_key": content["admin"]["key"],
         }
+
+    def _serve(self, addresses: Addresses) -> None:
+        self.supervisor.start(
+            self._program(
+                "simulator",
+                (*simulator_command(), "--port", str(addresses.simulator), "--home", str(self.simulator_home)),
+                ready_url=f"{addresses.simulator_url}/livez",
+            )
+        )
+        webs = [
+            self._engine_program(f"web-{index + 1}", "serve", "--index", str(index), admin_port=port)
+            for index, port in enumerate(addresses.web_admin)
+        ]
+        self.supervisor.start(*webs, self._engine_program("jobs", "work", admin_port=addresses.jobs_admin))
 
     def _start_stores(self, addresses: Addresses) -> tuple[str, str]:
         """Start the stores that the environment does not name; return both addresses."""
@@ -190,10 +198,10 @@ class _Stack:
         self.supervisor.start(*(server for server in (valkey, postgres) if server is not None))
         return redis_url, postgres_url
 
-    def _engine_program(self, name: str, command: str, *, admin_port: int) -> Program:
+    def _engine_program(self, name: str, *words: str, admin_port: int) -> Program:
         return self._program(
             name,
-            (*floodgate_command(), command),
+            (*floodgate_command(), *words),
             ready_url=f"http://127.0.0.1:{admin_port}/readyz",
             environment={"FLOODGATE_ADMIN_PORT": str(admin_port)},
         )
@@ -315,7 +323,7 @@ def choose_addresses(kept: Path, *, workers: int, public_port: int | None) -> Ad
         former = json.loads(kept.read_text())
     if public_port is None:
         names.insert(0, "public")
-        former = {"public": PUBLIC_PORT, **former}
+        former = {**former, "public": PUBLIC_PORT}
     fresh = free_ports()
     taken = {public_port} if public_port is not None else set()
     chosen: dict[str, int] = {}
@@ -367,4 +375,5 @@ def _plain(text: str) -> str:
 def _say(console: Console, shown: str | Table) -> None:
     # The terminal may be gone while processes are still to be stopped.
     with contextlib.suppress(OSError):
-        console.print(shown)
+        # A sentence is wrapped by the terminal, if at all, so that paths in it can be copied.
+        console.print(shown, soft_wrap=isinstance(shown, str))

@@ -84,19 +84,28 @@ class Supervisor:
     def servers(self) -> tuple[Server, ...]:
         return tuple(watched.server for watched in self._watched)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self._groups)
+
     def start(self, *group: Server) -> None:
         """Launch these side by side and wait until all are ready. Raises StartError and StopAsked."""
         self._groups.append(group)
+        launched = []
         for server in group:
             self.wishes.check()
             server.launch()
-            self.restarts[server.name] = 0
-            self._watched.append(_Watched(server, time.monotonic()))
+            launched.append(_Watched(server, time.monotonic()))
         for server in group:
             server.wait_until(functools.partial(self._ready, server), timeout_s=server.start_timeout_s)
+        self._watched += launched
+        self.restarts |= {server.name: 0 for server in group}
 
     def _ready(self, server: Server) -> bool:
         self.wishes.check()
+        # Earlier groups are kept running meanwhile: what we wait for may need them.
+        self.run_once()
         return server.ready()
 
     def run_once(self) -> bool:
@@ -176,6 +185,7 @@ class Supervisor:
                 except subprocess.TimeoutExpired:
                     if self.wishes.count or time.monotonic() > until:
                         process.kill()
+                    self.run_once()
         self.wishes.check()
         if process.returncode != 0:
             words = " ".join(command[-3:])
