@@ -64,6 +64,9 @@ CHECK_EVERY_S = 0.5
 REDIS_TRY_EVERY_S = 0.5
 PROVIDER_CONNECTIONS_MAX = 128
 NONCE_BYTES = 12
+# Signing threads must get the interpreter back from a busy loop: at the default of 5 ms one thread managed 330
+# signatures a second beside it, at half a millisecond 1,530.
+SWITCH_INTERVAL_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,12 +384,14 @@ async def _audit(config: Config) -> AuditReport:
 def run_worker(config: Config, *, index: int) -> None:
     """One web worker, until SIGTERM or SIGINT."""
     write_logs(config)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     uvloop.run(_worker(config, index))
 
 
 def run_jobs(config: Config) -> None:
     """The jobs, until SIGTERM or SIGINT."""
     write_logs(config)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     uvloop.run(_jobs(config))
 
 

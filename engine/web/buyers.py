@@ -5,11 +5,12 @@ because WeChat Pay asks for it; erasing that row makes the digest meaningless.
 """
 
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from engine.infra.postgres import connection
+from engine.infra.postgres import connection, load_queries
 from engine.infra.seals import Opened, Purpose, SealKeys
 from engine.web.http import Request
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 
 NONCE_BYTES = 12
 BEARER = "Bearer "
-
-KEEP_BUYER = """
-insert into buyers (buyer, openid_sealed) values ($1, $2)
-on conflict (buyer) do update set openid_sealed = excluded.openid_sealed where buyers.openid_sealed is null
-"""
 
 
 class Privacy:
@@ -51,13 +47,14 @@ class Buyers:
     def __init__(self, pool: "Pool", keys: SealKeys, privacy: Privacy) -> None:
         self._pool = pool
         self._keys = keys
+        self._sql = load_queries(Path(__file__).with_name("queries.sql"))
         self.privacy = privacy
 
     async def remember(self, openid: str, nonce: bytes) -> bytes:
         """The buyer, written down. Raises PostgresAway."""
         buyer = self.privacy.buyer_of(openid)
         async with connection(self._pool) as conn:
-            await conn.execute(KEEP_BUYER, buyer, self.privacy.seal_openid(openid, nonce))
+            await conn.execute(self._sql.keep_buyer, buyer, self.privacy.seal_openid(openid, nonce))
         return buyer
 
     def seal(self, buyer: bytes, *, expires_s: int) -> str:
