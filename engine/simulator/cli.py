@@ -34,7 +34,7 @@ def simulator(
         bool,
         typer.Option("--allow-http-notify", help="Accept http:// notify_url for hosts other than loopback."),
     ] = False,
-    signers: Annotated[int, typer.Option(min=1, max=64, help="Threads that sign.")] = 2,
+    signers: Annotated[int, typer.Option(min=1, max=64, help="Threads that sign, 3,000 a second each.")] = 1,
 ) -> None:
     """Run a local WeChat Pay (API v3) and mini-program login."""
     try:
