@@ -153,7 +153,7 @@ class Supervisor:
         for group in reversed(self._groups):
             for server in group:
                 server.say_farewell()
-            until = time.monotonic() + max(server.stop_grace_s for server in group)
+            until = time.monotonic() + max((server.stop_grace_s for server in group), default=0.0)
             while any(server.running for server in group) and time.monotonic() < until:
                 if self.wishes.urgent:
                     break

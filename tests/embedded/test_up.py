@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 
 from engine.embedded.program import answers_ok
 
@@ -42,11 +43,11 @@ class Up:
 
 
 @contextmanager
-def floodgate_up(home: Path, *words: str) -> Iterator[Up]:
+def floodgate_up(home: Path, *words: str, **environment: str) -> Iterator[Up]:
     command = [sys.executable, "-m", "engine.cli", "up", "--home", str(home), *words]
     clean = {name: text for name, text in os.environ.items() if not name.startswith("FLOODGATE_")}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=clean
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=clean | environment
     ) as process:
         try:
             yield Up(process, home)
@@ -117,6 +118,20 @@ def test_no_process_is_left_when_it_ends(server_folder: Path, end: signal.Signal
         _, left = psutil.wait_procs(processes, timeout=PATIENCE_S)
     assert left == []
     assert status == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+
+
+def test_stores_that_the_environment_names_are_used_and_left_alone(
+    server_folder: Path, clean_redis_url: str, database_url: str
+) -> None:
+    stores = {"FLOODGATE_REDIS_URL": clean_redis_url, "FLOODGATE_POSTGRES_URL": database_url}
+    with floodgate_up(server_folder / "up-stores", "--workers", "1", **stores) as up:
+        wait_until_up(up)
+        assert set(up.card["pids"]) == {"simulator", "web-1", "jobs"}
+        assert up.ready
+        up.process.terminate()
+        assert up.process.wait(PATIENCE_S) == 0
+    with redis.Redis.from_url(clean_redis_url) as client:
+        assert client.ping()
 
 
 def test_a_wrong_sale_file_is_explained_and_nothing_stays(server_folder: Path) -> None:
