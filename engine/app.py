@@ -49,6 +49,7 @@ from engine.stock.desk import StockDesk
 from engine.stock.follower import Follower
 from engine.stock.stock import Stock
 from engine.web.buyers import Buyers, Privacy
+from engine.web.description import DescriptionDesk
 from engine.web.login import LoginDesk
 from engine.web.routes import RouteTable
 from engine.web.server import Limits, Listener, listen
@@ -209,6 +210,10 @@ def _open_desk(house: House, live: LiveSale) -> Desk:
     return Desk(live, stock, line, placer)
 
 
+def _description() -> DescriptionDesk:
+    return DescriptionDesk(files("engine.web").joinpath("openapi.json").read_bytes())
+
+
 def _console(house: House, listener: "list[Listener]") -> ConsoleRoutes:
     async def why_not_ready() -> str | None:
         if any(one.draining for one in listener):
@@ -228,7 +233,6 @@ def _console(house: House, listener: "list[Listener]") -> ConsoleRoutes:
         house.line,
         house.book,
         key=house.config.admin.key.get_secret_value(),
-        description=files("engine.web").joinpath("openapi.json").read_bytes(),
         why_not_ready=why_not_ready,
     )
 
@@ -302,6 +306,7 @@ async def _worker(config: Config, index: int) -> None:
                     body_timeout_s=body_timeout_s,
                 ).routes(),
                 *CatalogDesk(house.board).routes(),
+                *_description().routes(),
                 *LoginDesk(
                     buyers,
                     openid_of,
@@ -315,7 +320,7 @@ async def _worker(config: Config, index: int) -> None:
         )
         public = Listener(table, _limits(config), listen(config.web.host, config.web.port, shared=True))
         admin = Listener(
-            RouteTable(console.routes()),
+            RouteTable([*console.routes(), *_description().routes()]),
             _limits(config),
             listen(config.admin.host, config.admin.port, shared=False),
         )
@@ -350,7 +355,7 @@ async def _jobs(config: Config) -> None:
         refunder = Refunder(house.book, provider)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
         admin = Listener(
-            RouteTable(_console(house, []).routes()),
+            RouteTable([*_console(house, []).routes(), *_description().routes()]),
             _limits(config),
             listen(config.admin.host, config.admin.port, shared=False),
         )

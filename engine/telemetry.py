@@ -3,17 +3,19 @@
 Hot-path metrics are counted per batch or through children bound once, so that they cost next to nothing.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
-REQUESTS = Counter("floodgate_http_requests", "Requests answered, by route and status.", ["route", "status"])
-REQUEST_SECONDS = Histogram(
-    "floodgate_http_request_seconds", "Time from reading a request to its answer.", ["route"], buckets=FAST_S
-)
 REQUESTS_RUNNING = Gauge("floodgate_http_requests_running", "Requests being worked on in this worker.")
-REFUSALS = Counter("floodgate_refusals", "Refusals told to buyers, by code.", ["code"])
 
 RESERVE_SECONDS = Histogram("floodgate_reserve_seconds", "One batch of reservations in Redis.", buckets=FAST_S)
 RESERVE_CLAIMS = Histogram("floodgate_reserve_claims", "Claims in one batch of reservations.", buckets=COUNTS)
@@ -38,31 +40,53 @@ AUDIT_DIFFERENCES = Gauge("floodgate_audit_differences", "Differences in the las
 SHELF_UNITS = Gauge("floodgate_units", "Units of all SKUs of live sales, by kind.", ["kind"])
 
 
-class _Answers:
-    """Children bound once: a label lookup per request would cost more than the count."""
+class _Answers(Collector):
+    """Requests and refusals, counted in plain integers: a locked counter and a histogram per request would cost as
+    much as checking a seal. Prometheus reads them at scrape time."""
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[str, int], Counter] = {}
-        self.seconds: dict[str, Histogram] = {}
-        self.refusals: dict[str, Counter] = {}
+        self.statuses: dict[tuple[str, int], int] = {}
+        self.buckets: dict[str, list[int]] = {}
+        self.seconds: dict[str, float] = {}
+        self.refusals: dict[str, int] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "floodgate_http_requests", "Requests answered, by route and status.", labels=["route", "status"]
+        )
+        for (route, status), count in list(self.statuses.items()):
+            requests.add_metric([route, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            "floodgate_http_request_seconds", "Time from reading a request to its answer.", labels=["route"]
+        )
+        for route, counts in list(self.buckets.items()):
+            bounds = [*map(str, FAST_S), "+Inf"]
+            seconds.add_metric([route], list(zip(bounds, accumulate(counts), strict=True)), self.seconds[route])
+        yield seconds
+        refusals = CounterMetricFamily("floodgate_refusals", "Refusals told to buyers, by code.", labels=["code"])
+        for code, count in list(self.refusals.items()):
+            refusals.add_metric([code], count)
+        yield refusals
 
 
-_bound = _Answers()
+_answers = _Answers()
+REGISTRY.register(_answers)
 
 
 def answered(route: str, status: int, took_s: float) -> None:
     """Count one answered request."""
-    count = _bound.counts.get((route, status))
-    if count is None:
-        count = _bound.counts[route, status] = REQUESTS.labels(route, str(status))
-        _bound.seconds.setdefault(route, REQUEST_SECONDS.labels(route))
-    count.inc()
-    _bound.seconds[route].observe(took_s)
+    key = (route, status)
+    statuses = _answers.statuses
+    statuses[key] = statuses.get(key, 0) + 1
+    buckets = _answers.buckets.get(route)
+    if buckets is None:
+        buckets = _answers.buckets[route] = [0] * (len(FAST_S) + 1)
+        _answers.seconds[route] = 0.0
+    buckets[bisect_left(FAST_S, took_s)] += 1
+    _answers.seconds[route] += took_s
 
 
 def refused(code: str) -> None:
     """Count one refusal."""
-    count = _bound.refusals.get(code)
-    if count is None:
-        count = _bound.refusals[code] = REFUSALS.labels(code)
-    count.inc()
+    _answers.refusals[code] = _answers.refusals.get(code, 0) + 1

@@ -4,11 +4,10 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from aiohttp import web
 
 from engine.catalog.board import Board
 from engine.catalog.records import Sale
-from engine.web.http import JSON_TYPE, Request, Response, refuse
+from engine.web.http import Request, Response, refuse
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -60,5 +59,5 @@ class CatalogDesk:
         etag = f'"{blake2b(body, digest_size=8).hexdigest()}"'
         headers = {"ETag": etag, "Cache-Control": "public, max-age=5"}
         if request.headers.get("If-None-Match") == etag:
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, headers=headers, content_type=JSON_TYPE)
+            return Response(status=304, headers=headers)
+        return Response(body, headers=headers)

