@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from loadtest.cdn import REFRESH_S, LineCache
 from loadtest.journal import Journal, Stage
 from loadtest.population import Behaviour, Persona
-from loadtest.protocol import LineDocument, Order, Outage, Pass, Phone, Place, Refusal, Sale, Wallet
+from loadtest.protocol import LineDocument, Order, Pass, Phone, Place, Refusal, Sale, Wallet
 from loadtest.verdict import Told, reachable
+from loadtest.wire import Outage
 
 NONSENSE: tuple[object, ...] = (0, -1, 2**31, 2**63, 1.5, "1", True, None)
 FOLLOW_FIRST_S = 0.4

@@ -13,7 +13,8 @@ import asyncio
 
 from yarl import URL
 
-from loadtest.protocol import LineDocument, Outage, Wire, line_from
+from loadtest.protocol import LineDocument, line_from
+from loadtest.wire import Outage, Wire
 
 REFRESH_S = 0.25
 

@@ -7,6 +7,7 @@ what everybody saw.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import subprocess
 import time
@@ -21,11 +22,12 @@ from loadtest.buyer import Buyer, Drop
 from loadtest.cdn import LineCache
 from loadtest.journal import Journal, percentile_ms
 from loadtest.population import people
-from loadtest.protocol import Outage, Phone, Refusal, Sale, Shop, Wire, sale_from
+from loadtest.protocol import Phone, Refusal, Sale, Shop, sale_from
 from loadtest.screen import Screen, View
 from loadtest.stack import Stack, StackError
 from loadtest.verdict import Booked, Facts, Ledgered, Stock
 from loadtest.watch import Watch
+from loadtest.wire import Outage, Wire
 
 SALE = "concert"
 DROP_MAX_S = 50.0
@@ -123,6 +125,8 @@ class DropRun:
         async with Wire(dice=self._dice, observer=self._journal.observe) as wire:
             self._wire = wire
             buyers = await self._assemble()
+            # What the crowd consists of stays; searching it for garbage would only steal time from the run.
+            gc.freeze()
             try:
                 for helper in (self._cache.run(), self._watch.run(), self._draw(), self._follow_the_clock()):
                     self._help(helper)

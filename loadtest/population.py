@@ -82,7 +82,7 @@ STEP_SHARE = 0.32
 STEP_MEAN_S = 0.8
 TAIL_MEAN_S = 4.0
 TAIL_MAX_S = 15.0
-STAYS_SHARE = 0.35
+STAYS_SHARE = 0.25
 """Of those who pay, the share that stands by until the sale is truly sold out."""
 GIVES_UP_MEDIAN_S = 4.0
 THINK_MEDIAN_SHARE = 0.10

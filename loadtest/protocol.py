@@ -1,49 +1,26 @@
-"""The mini program's side of the HTTP API: what a phone sends, and what it does when nothing comes back.
+"""The mini program's side of the HTTP API: what a phone sends, and what the answers mean.
 
 Refusals are values with a code; an outage raises. Every write carries what makes its repetition harmless (the
-Idempotency-Key of an order, the place of a join), so a phone repeats it after a 503, a timeout or a broken
-connection, waiting at least `retry_after_ms` when the engine gives one and otherwise twice as long each time.
+Idempotency-Key of an order, the place of a join), because the wire repeats it after a 503, a timeout or a broken
+connection.
 
-It refuses to decide anything: who buys what and when is the caller's business. Scenarios of any load
-generator can stand on it; `Wire` reports each request to whoever wants to count.
+It refuses to decide anything: who buys what and when is the caller's business. Scenarios of any load generator
+can stand on it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
-import aiohttp
 import orjson
 from yarl import URL
 
-CONNECTIONS_MAX = 384
-"""Enough for the bursts of one machine; what waits for a connection still counts as latency."""
-ATTEMPT_TIMEOUT_S = 8.0
-"""From sending to the answer; the wait for a connection of the pool is not the engine's silence."""
-BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 2.0
-PATIENCE_S = 40.0
-"""How long a phone repeats one request through outages before it tells its owner."""
-KEEPALIVE_S = 7.0
-"""Shorter than the eight seconds after which WeChat's front end closes a silent connection."""
-
-NOTHING_CAME = (OSError, TimeoutError, aiohttp.ClientError, orjson.JSONDecodeError)
-"""What a single attempt raises when no whole answer came."""
+from loadtest.wire import Body, Reply, Wire
 
 PAID_BEFORE = "已支付"
 """How WeChat's cashier refuses an order that is paid: an earlier answer was lost on the way."""
-
-Body = dict[str, Any]
-Observer = Callable[[str, str, float], None]
-"""Is told the kind of request, its outcome (a status, a code or `outage`) and the seconds it took."""
-
-
-class Outage(Exception):
-    """Nobody answered, or only with 503, until the phone's patience ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,96 +121,6 @@ class LineDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    body: Body
-
-    @property
-    def outcome(self) -> str:
-        """The status of a success, the code of a refusal."""
-        return str(self.status if self.status < 400 else self.body.get("code", self.status))
-
-    def refusal(self) -> Refusal:
-        after = self.body.get("retry_after_ms")
-        return Refusal(self.status, self.outcome, after if isinstance(after, int) else None)
-
-
-class Wire:
-    """One bounded pool of keep-alive connections for all phones of a process.
-
-    Cookies, redirects and decompression are off and URLs are parsed once: at the peak the generator shares
-    its cores with what it measures.
-    """
-
-    def __init__(self, *, dice: random.Random, observer: Observer) -> None:
-        self._dice = dice
-        self._observer = observer
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=CONNECTIONS_MAX, limit_per_host=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=None
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=ATTEMPT_TIMEOUT_S, sock_read=ATTEMPT_TIMEOUT_S),
-            skip_auto_headers=("User-Agent", "Accept-Encoding"),
-            auto_decompress=False,
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._session is not None
-        await self._session.close()
-
-    async def once(
-        self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Reply:
-        """Send one request once. Raises one of NOTHING_CAME when no whole answer comes."""
-        assert self._session is not None
-        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as answer:
-            raw = await answer.read()
-            status = answer.status
-        return Reply(status, orjson.loads(raw) if raw else {})
-
-    async def ask(
-        self,
-        kind: str,
-        method: str,
-        url: URL,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Reply:
-        """Send a request that may be repeated, until an answer below 500 comes.
-
-        The observer hears of every outage on the way and once of the answer, with the time since the first
-        attempt: that is what the buyer waited. Raises Outage when patience ends.
-        """
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        backoff_s = BACKOFF_FIRST_S
-        while True:
-            after_ms: object = None
-            try:
-                reply = await self.once(method, url, headers=headers, body=body)
-            except NOTHING_CAME as broken:
-                outcome = "timeout" if isinstance(broken, TimeoutError) else "connection"
-            else:
-                outcome = reply.outcome
-                if reply.status < 500:
-                    self._observer(kind, outcome, clock() - started)
-                    return reply
-                after_ms = reply.body.get("retry_after_ms")
-            self._observer(kind, f"outage:{outcome}", clock() - started)
-            if clock() - started > PATIENCE_S:
-                raise Outage(f"{kind}: {outcome}")
-            wait_s = max(after_ms / 1000 if isinstance(after_ms, int) else 0.0, backoff_s * (0.5 + self._dice.random()))
-            await asyncio.sleep(wait_s)
-            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
-
-
-@dataclass(frozen=True, slots=True)
 class Shop:
     """The addresses of one sale, parsed once for all phones."""
 
@@ -294,13 +181,13 @@ class Phone:
             if reply.status == 200:
                 self._headers = {"Authorization": f"Bearer {reply.body['seal']}"}
                 return None
-            refusal = reply.refusal()
+            refusal = _refusal_from(reply)
         return refusal
 
     async def join(self) -> Place | Refusal:
         reply = await self._wire.ask("join", "POST", self._shop.places, headers=self._headers)
         if reply.status not in (200, 201):
-            return reply.refusal()
+            return _refusal_from(reply)
         return Place(reply.body["place"], reply.body["position"], reply.body["state"] == "your_turn")
 
     async def claim(self, place: Place) -> Pass | Refusal:
@@ -308,7 +195,7 @@ class Phone:
             "pass", "POST", self._shop.passes, headers={**self._headers, "Floodgate-Place": place.seal}
         )
         if reply.status != 200:
-            return reply.refusal()
+            return _refusal_from(reply)
         return Pass(reply.body["pass"], reply.body["expires_ms"])
 
     async def order(self, admission: Pass, *, key: str, items: object) -> Order | Refusal:
@@ -320,12 +207,12 @@ class Phone:
             headers={**self._headers, "Floodgate-Pass": admission.seal, "Idempotency-Key": key},
             body=orjson.dumps({"items": items}),
         )
-        return order_from(reply.body) if reply.status in (200, 201) else reply.refusal()
+        return order_from(reply.body) if reply.status in (200, 201) else _refusal_from(reply)
 
     async def payment(self, order_no: str) -> Body | Refusal:
         """The parameters for `wx.requestPayment`."""
         reply = await self._wire.ask("payment", "POST", self._shop.order / order_no / "payment", headers=self._headers)
-        return reply.body if reply.status == 200 else reply.refusal()
+        return reply.body if reply.status == 200 else _refusal_from(reply)
 
     async def pay(self, parameters: Body, *, behaviour: str = "pay") -> Wallet:
         """`wx.requestPayment`. After an Outage nobody here knows whether WeChat took the money.
@@ -352,20 +239,25 @@ class Phone:
 
     async def read(self, order_no: str) -> Order | Refusal:
         reply = await self._wire.ask("read", "GET", self._shop.order / order_no, headers=self._headers)
-        return order_from(reply.body) if reply.status == 200 else reply.refusal()
+        return order_from(reply.body) if reply.status == 200 else _refusal_from(reply)
 
     async def orders(self) -> list[Order] | Refusal:
         reply = await self._wire.ask("list", "GET", self._shop.order, headers=self._headers)
         if reply.status != 200:
-            return reply.refusal()
+            return _refusal_from(reply)
         return [order_from(order) for order in reply.body["orders"]]
 
     async def cancel(self, order_no: str) -> str | Refusal:
         """The state of the cancelled order: `released`, or `closing` when a payment was under way."""
         reply = await self._wire.ask("cancel", "DELETE", self._shop.order / order_no, headers=self._headers)
         if reply.status not in (200, 202):
-            return reply.refusal()
+            return _refusal_from(reply)
         return str(reply.body.get("state", "released" if reply.status == 200 else "closing"))
+
+
+def _refusal_from(reply: Reply) -> Refusal:
+    after = reply.body.get("retry_after_ms")
+    return Refusal(reply.status, reply.outcome, after if isinstance(after, int) else None)
 
 
 def _wallet_from(reply: Reply) -> Wallet:

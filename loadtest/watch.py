@@ -6,9 +6,9 @@ import asyncio
 
 from yarl import URL
 
-from loadtest.protocol import NOTHING_CAME, Wire
 from loadtest.stack import Stack
 from loadtest.verdict import HOLDING, Stock
+from loadtest.wire import NOTHING_CAME, Wire
 
 SAMPLE_S = 0.4
 IN_MOTION = HOLDING | {"refunding"}

@@ -1,0 +1,263 @@
+"""HTTP for thousands of phones in one process: keep-alive connections, and the patience to ask again.
+
+Why not a client library: on two cores the generator shares the machine with what it measures, and with aiohttp's
+client (about 300 microseconds of CPU per request) the phones queued for the generator itself at the opening, for
+seconds. This reads only what an honest JSON API sends, HTTP/1.1 with a Content-Length; anything else counts as a
+broken connection. Connections are bounded per server, and a phone that waits for one is waiting: the time counts.
+
+A request that finds no answer is repeated with growing pauses, never earlier than `retry_after_ms`; whoever asks
+must therefore send only what may be repeated. Refusals are replies; an outage raises when patience ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, cast
+
+import orjson
+from yarl import URL
+
+CONNECTIONS_MAX = 512
+"""To one server. Phones of a real drop have one each; a shell's usual limit of open files allows this many."""
+ATTEMPT_TIMEOUT_S = 8.0
+"""From sending to the answer; the wait for a connection is not the engine's silence."""
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 2.0
+PATIENCE_S = 40.0
+"""How long a phone repeats one request through outages before it tells its owner."""
+IDLE_MAX_S = 5.0
+"""Shorter than any server keeps a silent connection; WeChat's front end closes it after eight seconds."""
+
+Body = dict[str, Any]
+Observer = Callable[[str, str, float], None]
+"""Is told the kind of request, its outcome (a status, a code, or `outage:` and why) and the seconds it took."""
+
+NOTHING_CAME = (OSError, TimeoutError, orjson.JSONDecodeError)
+"""What a single attempt raises when no whole answer came."""
+
+
+class Outage(Exception):
+    """Nobody answered, or only with 5xx, until the phone's patience ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: Body
+
+    @property
+    def outcome(self) -> str:
+        """The status of a success, the code of a refusal."""
+        return str(self.status if self.status < 400 else self.body.get("code", self.status))
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    __slots__ = ("_answer", "_part", "_transport", "idle_since")
+
+    def __init__(self) -> None:
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._part = b""
+        self._transport: asyncio.Transport | None = None
+        self.idle_since = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # A cast and not a check: uvloop's transports are not registered as asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def send(self, request: bytes, answer: asyncio.Future[tuple[int, bytes]]) -> None:
+        assert self._transport is not None
+        self._answer = answer
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        part = self._part = self._part + data if self._part else data
+        head_end = part.find(b"\r\n\r\n") + 4
+        if head_end < 4:
+            return
+        head = part[:head_end].lower()
+        at = head.find(b"\r\ncontent-length:")
+        length = int(head[at + 17 : head.find(b"\r", at + 17)]) if at >= 0 else 0
+        if b"\r\ntransfer-encoding:" in head:
+            self.abort(ConnectionError("an answer without a Content-Length"))
+        elif len(part) >= head_end + length:
+            self._part = b""
+            if b"\r\nconnection: close" in head:
+                self._close()
+            answer, self._answer = self._answer, None
+            if answer is not None and not answer.done():
+                answer.set_result((int(head[9:12]), part[head_end : head_end + length]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(ConnectionResetError("the connection ended before the answer"))
+
+    def abort(self, why: Exception) -> None:
+        """End the connection; whoever waits for an answer gets `why`."""
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(why)
+        self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _Server:
+    """The connections to one server: the most recently used first, waiters served in their order."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._idle: deque[_Connection] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._used_count = 0
+        self.head = f"HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: application/json\r\n"
+
+    async def take(self) -> _Connection:
+        while self._used_count >= CONNECTIONS_MAX:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake_next()
+                raise
+        self._used_count += 1
+        loop = asyncio.get_running_loop()
+        fresh_since = loop.time() - IDLE_MAX_S
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open and connection.idle_since >= fresh_since:
+                return connection
+            connection.abort(ConnectionError("idle for too long"))
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+                _, connection = await loop.create_connection(_Connection, self._host, self._port)
+        except BaseException:
+            self._leave()
+            raise
+        return connection
+
+    def give_back(self, connection: _Connection) -> None:
+        if connection.is_open:
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        self._leave()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().abort(ConnectionError("closed"))
+
+    def _leave(self) -> None:
+        self._used_count -= 1
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+
+class Wire:
+    """All connections of one process; use as a context."""
+
+    def __init__(self, *, dice: random.Random, observer: Observer) -> None:
+        self._dice = dice
+        self._observer = observer
+        self._servers: dict[tuple[str, int], _Server] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in self._servers.values():
+            server.close()
+
+    async def once(
+        self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Reply:
+        """Send one request once. Raises one of NOTHING_CAME when no whole answer comes."""
+        place = (str(url.host), int(url.port or 80))
+        server = self._servers.get(place)
+        if server is None:
+            server = self._servers[place] = _Server(*place)
+        request = _request(method, url, server.head, headers=headers, body=body)
+        connection = await server.take()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[int, bytes]] = loop.create_future()
+        silence = loop.call_later(ATTEMPT_TIMEOUT_S, connection.abort, TimeoutError("no answer"))
+        try:
+            connection.send(request, answer)
+            status, raw = await answer
+        except asyncio.CancelledError:
+            # Its answer may still come and must not be taken for the next request's.
+            connection.abort(ConnectionError("nobody waits for the answer"))
+            raise
+        finally:
+            silence.cancel()
+            server.give_back(connection)
+        return Reply(status, orjson.loads(raw) if raw else {})
+
+    async def ask(
+        self,
+        kind: str,
+        method: str,
+        url: URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Send a request that may be repeated, until an answer below 500 comes.
+
+        The observer hears of every outage on the way and once of the answer, with the time since the first
+        attempt: that is what the buyer waited. Raises Outage when patience ends.
+        """
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            after_ms: object = None
+            try:
+                reply = await self.once(method, url, headers=headers, body=body)
+            except NOTHING_CAME as broken:
+                outcome = "timeout" if isinstance(broken, TimeoutError) else "connection"
+            else:
+                outcome = reply.outcome
+                if reply.status < 500:
+                    self._observer(kind, outcome, clock() - started)
+                    return reply
+                after_ms = reply.body.get("retry_after_ms")
+            self._observer(kind, f"outage:{outcome}", clock() - started)
+            if clock() - started > PATIENCE_S:
+                raise Outage(f"{kind}: {outcome}")
+            least_s = after_ms / 1000 if isinstance(after_ms, int) else 0.0
+            await asyncio.sleep(max(least_s, backoff_s * (0.5 + self._dice.random())))
+            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+
+def _request(method: str, url: URL, head: str, *, headers: Mapping[str, str] | None, body: bytes | None) -> bytes:
+    own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]) if headers else ""
+    if body is not None:
+        text = (
+            f"{method} {url.raw_path_qs} {head}{own}Content-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return text.encode() + body
+    length = "" if method == "GET" else "Content-Length: 0\r\n"
+    return f"{method} {url.raw_path_qs} {head}{own}{length}\r\n".encode()
