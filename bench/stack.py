@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,11 +70,15 @@ class Stack:
     """Everything but the web workers, which come and go with `serve`."""
 
     def __init__(self, folder: Path) -> None:
+        """Whatever an earlier run left in the folder is removed."""
+        shutil.rmtree(folder, ignore_errors=True)
         self.folder = folder
         self.logs = folder / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True)
         self.valkey = ValkeyServer(folder / "valkey")
         self.postgres = PostgresServer(folder / "postgres")
+        # Where PostgreSQL cannot run as us its data lies elsewhere.
+        shutil.rmtree(self.postgres.folder, ignore_errors=True)
         self.port = free_port()
         self.simulator_port = free_port()
         self.secrets = local_config.kept_secrets(folder / "none")
@@ -183,6 +188,8 @@ class Stack:
             child.stop(grace_s=STOP_GRACE_S)
         self.valkey.stop()
         self.postgres.stop()
+        for store in (self.valkey.folder, self.postgres.folder):
+            shutil.rmtree(store, ignore_errors=True)
 
     def _command(self, *arguments: str) -> list[str]:
         return [str(Path(sys.executable).with_name("floodgate")), *arguments]
