@@ -121,15 +121,18 @@ class BodyTooLarge(Exception):
 
 async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> bytes:
     """The raw body. Raises BodyTooLarge or BodyLate."""
+    content = request.content
+    if content.is_eof():  # it came with the head: no clock is needed, and nothing to wait for
+        raw = content.read_nowait(-1)
+        if len(raw) > bytes_max:
+            raise BodyTooLarge
+        return raw
     length = request.content_length
     if length is not None and length > bytes_max:
         raise BodyTooLarge
     try:
-        if request.content.is_eof():  # it came with the head: no clock is needed
+        async with asyncio.timeout(timeout_s):
             raw = await request.read()
-        else:
-            async with asyncio.timeout(timeout_s):
-                raw = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None
     except TimeoutError:
