@@ -21,7 +21,7 @@ install: .venv/.installed  ## Install everything into .venv, pinned by requireme
 	@touch $@
 
 demo: install  ## Sell one whole concert drop on this machine; the exit code is the verdict
-	@$(BIN)/python -m loadtest.demo
+	@$(BIN)/python -m loadtest.demo $(DEMO_OPTIONS)
 
 up: install  ## Run the whole stack until Ctrl-C and print its addresses
 	@$(BIN)/floodgate up
