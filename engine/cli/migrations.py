@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from engine.cli.terminal import Stop
 
-HOME = Path(__file__).resolve().parents[2] / "migrations"
+_PACKAGED = Path(__file__).resolve().parents[1] / "_migrations"  # where a wheel has them
+HOME = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "migrations"
 
 _VERSION = re.compile(r"^(\d+)_.*\.sql$")
 

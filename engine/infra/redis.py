@@ -19,9 +19,7 @@ from redis.exceptions import NoScriptError, RedisError
 from engine.infra.outage import RedisAway
 
 LUA = Path(__file__).resolve().parents[2] / "lua"
-
-# Shipped inside the package in a wheel, beside it in a clone.
-PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"
+PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"  # where a wheel has them
 
 Client: TypeAlias = "Redis | RedisCluster"
 
