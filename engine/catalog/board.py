@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 from engine.catalog.records import Sale, Sku
 from engine.catalog.store import load_sales
+from engine.infra.clock import ClockMs, wall_ms
 from engine.infra.keys import SaleKeys
 from engine.infra.postgres import connection
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
+
+# Longer than any payment of the sale can be on its way; nobody watches older sales four times a second.
+KEPT_AFTER_CLOSING_MS = 7 * 86_400_000
 
 
 @dataclass(slots=True)
@@ -47,16 +51,19 @@ class LiveSale:
 
 @dataclass(slots=True)
 class Board:
-    """Every sale of the catalog."""
+    """Every sale of the catalog that is to come, is running, or has closed lately."""
 
     pool: "Pool"
+    now_ms: ClockMs = wall_ms
     sales: dict[str, LiveSale] = field(default_factory=dict)
     loaded: bool = False
 
     async def refresh(self) -> bool:
         """Read the catalog again. Raises PostgresAway. A job: there is never more to do at once."""
         async with connection(self.pool) as conn:
-            found = await load_sales(conn)
+            every = await load_sales(conn)
+        oldest_ms = self.now_ms() - KEPT_AFTER_CLOSING_MS
+        found = [sale for sale in every if sale.closes_ms > oldest_ms]
         for sale in found:
             live = self.sales.get(sale.sale_id)
             if live is None:

@@ -80,7 +80,7 @@ class Privacy(_Section):
 
 
 class Stock(_Section):
-    batch_count_max: Annotated[int, Field(ge=1, le=5000)] = 250
+    batch_count_max: Annotated[int, Field(ge=1, le=1000)] = 250  # Lua passes at most 8,000 values to one call
     queue_count_max: Annotated[int, Field(ge=1, le=1000000)] = 20000
     snapshot_every_ms: Annotated[int, Field(ge=20, le=10000)] = 250
 
@@ -93,7 +93,8 @@ class Orders(_Section):
 
 
 class Line(_Section):
-    block_count: Annotated[int, Field(ge=1, le=10000000)] = 20000
+    # After a loss the line goes on behind the block, so a block is the gap that people then wait through.
+    block_count: Annotated[int, Field(ge=1, le=10000000)] = 1000
     burst_count: Annotated[int, Field(ge=1, le=1000000)] = 100
 
 
