@@ -209,22 +209,24 @@ class Buyer:
             self._phone.order(admission, key=key, items=items),
             self._phone.order(admission, key=key, items=items),
         )
-        orders = [answer for answer in both if isinstance(answer, Order)]
         # Which answer is the older one cannot be seen; the state with more future before it is.
-        for order in sorted(orders, key=lambda order: -len(reachable(order.state))):
+        orders = sorted(
+            (answer for answer in both if isinstance(answer, Order)), key=lambda order: -len(reachable(order.state))
+        )
+        for order in orders:
             self._journal.acknowledge(self._phone, order)
         if len({order.order_no for order in orders}) > 1:
-            self._journal.complain("one key gave two orders")
-        return orders[0] if orders else both[0]
+            self._journal.complain("one key gave two orders", about=orders[0].order_no)
+        return orders[-1] if orders else both[0]
 
     async def _tap_again(self, admission: Pass, *, key: str, items: object, first: Order) -> None:
         """After the answer: the same request gives the same order, another body under its key none."""
         again = await self._phone.order(admission, key=key, items=items)
         if isinstance(again, Refusal):
-            self._journal.complain(f"a repeated order was refused with {again.code}")
+            self._journal.complain(f"a repeated order was refused with {again.code}", about=first.order_no)
         elif again.order_no != first.order_no:
             self._journal.acknowledge(self._phone, again)
-            self._journal.complain("one key gave two orders")
+            self._journal.complain("one key gave two orders", about=first.order_no)
         other = [{"sku": sku, "quantity": quantity % 4 + 1} for sku, quantity in first.units]
         self._expect_refusal(await self._phone.order(admission, key=key, items=other), status=409, what="a reused key")
 
@@ -324,7 +326,8 @@ class Buyer:
             if parameters.code != "NOT_PAYABLE" or self._drop.wall_ms() < told.deadline_ms - 500:
                 await self._read(told)
                 if told.state != "paid":
-                    self._journal.complain(f"a payment in time was refused with {parameters.code}")
+                    what = f"a payment in time was refused with {parameters.code}"
+                    self._journal.complain(what, about=told.order_no)
             return None
         return parameters
 
@@ -354,14 +357,14 @@ class Buyer:
         if isinstance(order, Order):
             self._journal.update(told, order.state)
         else:
-            self._journal.complain(f"one's own order could not be read: {order.code}")
+            self._journal.complain(f"one's own order could not be read: {order.code}", about=told.order_no)
 
     async def _cancel(self, told: Told) -> None:
         state = await self._phone.cancel(told.order_no)
         if isinstance(state, str):
             self._journal.update(told, state)
         elif state.code != "NOT_CANCELLABLE" or self._drop.wall_ms() < told.deadline_ms - 500:
-            self._journal.complain(f"a cancellation was refused with {state.code}")
+            self._journal.complain(f"a cancellation was refused with {state.code}", about=told.order_no)
         self._leave("cancelled")
 
     # Where this buyer is.

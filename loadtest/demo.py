@@ -119,6 +119,7 @@ def build_report(judgement: Judgement, evidence: Evidence, *, plan: Plan, durati
         "order_p99_ms": percentile_ms(journal.order_s, 0.99),
         "duration_s": round(duration_s, 1),
         "reasons": list(judgement.reasons),
+        "complaint_examples": journal.examples,
         "title": f"{evidence.sale.event} · {evidence.sale.title}",
         "buyers": plan.buyer_count,
         "seed": plan.seed,

@@ -32,6 +32,7 @@ class Journal:
         self.stages: Counter[Stage] = Counter({Stage.COMING: buyer_count})
         self.leavings: Counter[str] = Counter()
         self.complaints: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
         self.told: dict[str, Told] = {}
         self.phones: dict[str, Phone] = {}
         """Whose orders are read at the end: all who were told of one, and all who may have one untold."""
@@ -80,11 +81,13 @@ class Journal:
 
     def update(self, told: Told, state: str) -> None:
         if state not in reachable(told.state):
-            self.complain(f"an order went from {told.state} to {state}")
+            self.complain(f"an order went from {told.state} to {state}", about=told.order_no)
         told.state = state
 
-    def complain(self, what: str) -> None:
+    def complain(self, what: str, *, about: str = "") -> None:
+        """Count what no promise allows, and keep the first case of each for whoever looks into it."""
         self.complaints[what] += 1
+        self.examples.setdefault(what, about)
 
     def refusals_by_code(self) -> dict[str, int]:
         """Refused orders; what the other routes refuse is in `outcomes`."""

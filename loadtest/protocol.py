@@ -19,6 +19,7 @@ from yarl import URL
 
 from loadtest.wire import Body, Reply, Wire
 
+LOGIN_ATTEMPTS = 10
 PAID_BEFORE = "已支付"
 """How WeChat's cashier refuses an order that is paid: an earlier answer was lost on the way."""
 
@@ -169,9 +170,9 @@ class Phone:
         return bool(self._headers)
 
     async def login(self) -> Refusal | None:
-        """`wx.login`, then the engine's login. A code works once, so each attempt fetches a fresh one."""
+        """`wx.login`, then the engine's login. A code works once, and an outage may use it up: then a new one."""
         refusal: Refusal | None = None
-        for _ in range(3):
+        for _ in range(LOGIN_ATTEMPTS):
             code = await self._wire.ask(
                 "wallet_login", "POST", self._shop.wallet_login, body=orjson.dumps({"openid": self.openid})
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -21,7 +22,10 @@ from rich.text import Text
 from loadtest.journal import Stage
 from loadtest.verdict import Judgement, Stock
 
-BAR_WIDTH = 44
+BAR_WIDTH_MAX = 44
+COUNT_WIDTH = 10
+GAP = 2
+FRAME_WIDTH = 6
 PLAIN_EVERY_S = 2.0
 SOLD, HELD, FREE = "green", "yellow", "bright_black"
 
@@ -73,7 +77,7 @@ class Screen:
 
     def show(self, view: View) -> None:
         if self._live is not None:
-            self._live.update(_panel(view), refresh=True)
+            self._live.update(_panel(view, width=self._console.width), refresh=True)
         elif view.elapsed_s - self._plain_at_s >= PLAIN_EVERY_S:
             self._plain_at_s = view.elapsed_s
             self._console.print(_line(view), highlight=False, soft_wrap=True)
@@ -91,10 +95,10 @@ def _line(view: View) -> str:
     )
 
 
-def _panel(view: View) -> RenderableType:
+def _panel(view: View, *, width: int) -> RenderableType:
     when = f"opens in {-view.clock_s:.1f} s" if view.clock_s < 0 else f"open for {view.clock_s:.1f} s"
     return Panel(
-        Group(_stock_table(view), Text(), _crowd(view), Text(), _answers(view), *_notes(view)),
+        Group(_stock_table(view, width=width), Text(), _crowd(view), Text(), _answers(view), *_notes(view)),
         title=f"[bold]Floodgate[/] · {view.title}",
         subtitle=f"{view.chapter} · {when}",
         border_style="cyan",
@@ -103,19 +107,21 @@ def _panel(view: View) -> RenderableType:
     )
 
 
-def _stock_table(view: View) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _stock_table(view: View, *, width: int) -> Table:
+    tier_width = max((cell_len(tier) for tier in view.tiers.values()), default=0)
+    bar_width = max(0, min(BAR_WIDTH_MAX, width - FRAME_WIDTH - tier_width - 3 * COUNT_WIDTH - 4 * GAP))
+    table = Table.grid(padding=(0, GAP))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     for _ in range(3):
-        table.add_column(justify="right", no_wrap=True, min_width=9)
+        table.add_column(justify="right", no_wrap=True, width=COUNT_WIDTH)
     for sku, tier in view.tiers.items():
         row = view.stock.get(sku)
         if row is None:
             continue
         table.add_row(
             tier,
-            _bar(row),
+            _bar(row, bar_width),
             Text(f"{row.sold:,} sold", SOLD),
             Text(f"{row.held:,} held", HELD),
             Text(f"{row.free:,} free", FREE),
@@ -123,20 +129,15 @@ def _stock_table(view: View) -> Table:
     return table
 
 
-def _bar(row: Stock) -> Text:
-    """Sold, held and free side by side; whatever is not zero is at least one cell wide."""
-    if row.capacity <= 0:
-        return Text("░" * BAR_WIDTH, FREE)
-    sold = _cells(row.sold, row.capacity)
-    held = min(_cells(row.held, row.capacity), BAR_WIDTH - sold)
-    free = BAR_WIDTH - sold - held
-    return Text.assemble(("█" * sold, SOLD), ("▓" * held, HELD), ("░" * free, FREE))
+def _bar(row: Stock, width: int) -> Text:
+    """Sold, held and free side by side; what is not zero is at least one cell wide."""
 
-
-def _cells(count: int, capacity: int) -> int:
-    if count <= 0:
-        return 0
-    return max(1, min(BAR_WIDTH, round(BAR_WIDTH * count / capacity)))
+    if width < 3 or row.capacity <= 0:
+        return Text("░" * width, FREE)
+    most_sold = width - (row.held > 0) - (row.free > 0)
+    sold = min(max(row.sold > 0, round(width * row.sold / row.capacity)), most_sold)
+    held = min(max(row.held > 0, round(width * row.held / row.capacity)), width - sold - (row.free > 0))
+    return Text.assemble(("█" * sold, SOLD), ("▓" * held, HELD), ("░" * (width - sold - held), FREE))
 
 
 def _crowd(view: View) -> Table:
