@@ -115,6 +115,8 @@ class OrderBook:
 
         Raises StaleEpoch, or NoUnitsLeft when one of them does not fit: then each has to be tried alone.
         """
+        # One request may be here several times: its retries wait for the same commit as the first try.
+        placements = list({placement.claim.order_no: placement for placement in placements}.values())
         claims = [placement.claim for placement in placements]
         item_rows = [
             (placement.claim.order_no, item.sku_id, item.quantity, price)
