@@ -1,0 +1,60 @@
+"""One rig for each module of tests; every test gets it mended."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.embedded.postgres import PostgresServer
+from engine.embedded.valkey import ValkeyServer
+from engine.simulator import credentials
+from tests.faults.promises import Journal
+from tests.faults.rig import Rig
+from tests.support.buyer import Crowd
+
+
+@pytest.fixture(scope="session")
+def merchant_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("merchant")
+    credentials.ensure(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def module_rig(
+    server_folder: Path,
+    migrated_postgres: PostgresServer,
+    merchant_home: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Rig]:
+    postgres = PostgresServer(server_folder / f"postgres-{secrets.token_hex(6)}")
+    try:
+        postgres.copy_data_of(migrated_postgres)
+        postgres.start()
+        with (
+            ValkeyServer(server_folder / f"redis-{secrets.token_hex(6)}") as redis_server,
+            Rig(tmp_path_factory.mktemp("rig"), redis_server, postgres, merchant_home) as rig,
+        ):
+            yield rig
+    finally:
+        postgres.remove()
+
+
+@pytest.fixture
+async def rig(module_rig: Rig) -> Rig:
+    """Two workers, the jobs, WeChat and both stores, all of them whole; break what you like."""
+    await module_rig.mend()
+    return module_rig
+
+
+@pytest.fixture
+async def crowd(rig: Rig) -> AsyncIterator[Crowd]:
+    async with rig.engine.crowd() as crowd:
+        yield crowd
+
+
+@pytest.fixture
+def journal() -> Journal:
+    """What the buyers of this test were told."""
+    return Journal()
