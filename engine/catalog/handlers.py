@@ -7,7 +7,7 @@ import orjson
 
 from engine.catalog.board import Board
 from engine.catalog.records import Sale
-from engine.web.http import Request, Response, refuse
+from engine.web.http import Request, Response, is_known, refuse
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -58,6 +58,6 @@ class CatalogDesk:
         body = orjson.dumps(sale_document(live.sale))
         etag = f'"{blake2b(body, digest_size=8).hexdigest()}"'
         headers = {"ETag": etag, "Cache-Control": "public, max-age=5"}
-        if request.headers.get("If-None-Match") == etag:
+        if is_known(request, etag):
             return Response(status=304, headers=headers)
         return Response(body, headers=headers)

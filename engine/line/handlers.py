@@ -12,7 +12,7 @@ from engine.line.document import Phase
 from engine.line.line import NO_PLACE, Joining
 from engine.line.place import Place, read_place, seal_pass, seal_place
 from engine.web.buyers import Buyers
-from engine.web.http import Request, Response, answer, read_body, refuse, strict_json
+from engine.web.http import Request, Response, answer, is_known, read_body, refuse, strict_json
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -61,7 +61,7 @@ class LineRoutes:
         if document is None:
             return refuse(request, Code.UNAVAILABLE)
         headers = {"ETag": document.etag, "Cache-Control": "public, max-age=1"}
-        if request.headers.get("If-None-Match") == document.etag:
+        if is_known(request, document.etag):
             return Response(status=304, headers=headers)
         return Response(document.body, headers=headers)
 

@@ -111,6 +111,14 @@ def refuse(request: Request, code: Code, *, retry_after_ms: int | None = None) -
     return Response(body, status=status, content_type=PROBLEM_TYPE, headers=headers)
 
 
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the client has what `etag` names. A proxy that compresses may have made the tag a weak one."""
+    shown = request.headers.get("If-None-Match")
+    if shown is None or shown == etag:
+        return shown is not None
+    return shown == "*" or etag in (one.strip().removeprefix("W/") for one in shown.split(","))
+
+
 class BodyLate(Exception):
     """The body did not arrive in time."""
 

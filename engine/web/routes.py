@@ -39,7 +39,7 @@ class RouteTable:
         for segments, route in self._by_shape.get((method, len(parts)), ()):
             taken = []
             for segment, part in zip(segments, parts, strict=True):
-                if segment is None:
+                if segment is None and part:
                     taken.append(part)
                 elif segment != part:
                     break
