@@ -179,6 +179,8 @@ def summary(console: Console, judgement: Judgement, report: Mapping[str, Any]) -
     word, colour = ("PASS", "green") if judgement.is_pass else ("FAIL", "red")
     console.print()
     console.print(Panel(table, title=f"[bold]{report['title']}[/]", border_style=colour, box=box.ROUNDED, expand=False))
+    if report["generator_is_suspect"]:
+        console.print("[yellow]The generator was short of CPU: latencies may be its own.[/]")
     if judgement.is_pass:
         console.print(
             Text.assemble(

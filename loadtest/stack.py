@@ -24,6 +24,8 @@ import orjson
 START_TIMEOUT_S = 90.0
 """A first start unpacks wheels and initialises PostgreSQL; a slow disk takes its time."""
 STOP_TIMEOUT_S = 40.0
+ORPHANS_MAX_S = 30.0
+"""The servers of a supervisor that was killed drain and end by themselves within this."""
 LOG_TAIL_LINES = 15
 _LEASH = 'read -r released || kill -TERM "$1" 2>/dev/null'
 
@@ -143,8 +145,17 @@ class Stack:
         if self._leash is not None:
             with contextlib.suppress(BrokenPipeError):
                 await asyncio.to_thread(self._leash.communicate, b"released\n")
-        left = [f"{name} ({pid})" for pid, name in sorted(self._seen.items()) if is_running(pid)]
-        return complaints + left
+        return complaints + await self._left_running()
+
+    async def _left_running(self) -> list[str]:
+        """Who is still there; the servers of a supervisor that was killed are given their time."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + ORPHANS_MAX_S
+        while True:
+            left = [f"{name} ({pid})" for pid, name in sorted(self._seen.items()) if is_running(pid)]
+            if not left or clock() > until:
+                return left
+            await asyncio.sleep(0.2)
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]

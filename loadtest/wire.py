@@ -21,8 +21,8 @@ from typing import Any, Self, cast
 import orjson
 from yarl import URL
 
-CONNECTIONS_MAX = 512
-"""To one server. Phones of a real drop have one each; a shell's usual limit of open files allows this many."""
+CONNECTIONS_MAX = 384
+"""To one server. Phones of a real drop have one each; so many to two servers fit a usual limit of open files."""
 ATTEMPT_TIMEOUT_S = 8.0
 """From sending to the answer; the wait for a connection is not the engine's silence."""
 BACKOFF_FIRST_S = 0.1

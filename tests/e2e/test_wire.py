@@ -1,0 +1,156 @@
+"""The phones' wire against a real server that misbehaves on purpose."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from yarl import URL
+
+from loadtest.wire import Wire
+
+Answer = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Misbehaving:
+    """Answers the n-th request (from 1) as `answer` says; counts requests and connections."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.connections = 0
+        self.answer: Answer = ok
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                self.requests += 1
+                await self.answer(self.requests, writer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def reply(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
+    writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+
+
+async def ok(number: int, writer: asyncio.StreamWriter) -> None:
+    reply(writer, 200, b'{"number":%d}' % number)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[Misbehaving, URL]]:
+    behaviour = Misbehaving()
+    listening = await asyncio.start_server(behaviour.serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    yield behaviour, URL(f"http://127.0.0.1:{port}/")
+    listening.close()
+
+
+@pytest.fixture
+async def heard() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def wire(heard: list[str]) -> AsyncIterator[Wire]:
+    async with Wire(dice=random.Random(1), observer=lambda _kind, outcome, _s: heard.append(outcome)) as wire:
+        yield wire
+
+
+async def test_requests_in_a_row_share_one_connection(wire: Wire, server: tuple[Misbehaving, URL]) -> None:
+    behaviour, url = server
+
+    for _ in range(5):
+        await wire.ask("read", "GET", url)
+
+    assert (behaviour.requests, behaviour.connections) == (5, 1)
+
+
+async def test_a_refusal_is_an_answer_and_is_not_repeated(
+    wire: Wire, server: tuple[Misbehaving, URL], heard: list[str]
+) -> None:
+    behaviour, url = server
+
+    async def refuse(_: int, writer: asyncio.StreamWriter) -> None:
+        reply(writer, 409, b'{"code":"SOLD_OUT"}')
+
+    behaviour.answer = refuse
+    answer = await wire.ask("order", "POST", url)
+
+    assert (answer.status, answer.outcome, heard) == (409, "SOLD_OUT", ["SOLD_OUT"])
+
+
+async def test_a_503_is_repeated_not_before_the_wait_it_names(
+    wire: Wire, server: tuple[Misbehaving, URL], heard: list[str]
+) -> None:
+    behaviour, url = server
+
+    async def away_once(number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 1:
+            reply(writer, 503, b'{"code":"UNAVAILABLE","retry_after_ms":300}')
+        else:
+            await ok(number, writer)
+
+    behaviour.answer = away_once
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    answer = await wire.ask("order", "POST", url)
+
+    assert answer.body == {"number": 2}
+    assert clock() - began >= 0.3
+    assert heard == ["outage:UNAVAILABLE", "200"]
+
+
+async def test_a_connection_broken_before_the_answer_is_repeated_on_another(
+    wire: Wire, server: tuple[Misbehaving, URL], heard: list[str]
+) -> None:
+    behaviour, url = server
+
+    async def break_once(number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 1:
+            writer.transport.abort()
+        else:
+            await ok(number, writer)
+
+    behaviour.answer = break_once
+    answer = await wire.ask("order", "POST", url)
+
+    assert answer.body == {"number": 2}
+    assert heard == ["outage:connection", "200"]
+    assert behaviour.connections == 2
+
+
+async def test_an_answer_in_pieces_is_put_together(wire: Wire, server: tuple[Misbehaving, URL]) -> None:
+    behaviour, url = server
+
+    async def in_pieces(_: int, writer: asyncio.StreamWriter) -> None:
+        for piece in (b"HTTP/1.1 200 OK\r\nContent-Le", b'ngth: 14\r\n\r\n{"whole', b'":true}'):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    behaviour.answer = in_pieces
+
+    assert (await wire.ask("read", "GET", url)).body == {"whole": True}
+
+
+async def test_the_answer_of_a_cancelled_request_reaches_nobody_else(
+    wire: Wire, server: tuple[Misbehaving, URL]
+) -> None:
+    behaviour, url = server
+
+    async def slowly(number: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)
+        await ok(number, writer)
+
+    behaviour.answer = slowly
+    abandoned = asyncio.create_task(wire.ask("read", "GET", url))
+    await asyncio.sleep(0.05)
+    abandoned.cancel()
+
+    assert (await wire.ask("read", "GET", url)).body == {"number": 2}
