@@ -15,6 +15,7 @@ if control[1] ~= ARGV[1] or control[2] ~= string.match(redis.call('INFO', 'serve
   return { FENCED }
 end
 
+redis.call('HLEN', KEYS[2]) -- a key of another kind stops us here, not between two writes
 local codes = {}
 for i = 2, #ARGV do
   local order_no = ARGV[i]

@@ -16,6 +16,9 @@ if control[1] ~= ARGV[1] or control[2] ~= string.match(redis.call('INFO', 'serve
   return { FENCED }
 end
 
+for i = 2, 4 do
+  redis.call('HLEN', KEYS[i]) -- a key of another kind stops us here, not between two writes
+end
 local codes = {}
 for i = 4, #ARGV do
   local order_no = ARGV[i]

@@ -6,7 +6,7 @@
 -- CODES  FENCED, KEY_REUSED, REPEATED, PAUSED, NOT_OPEN, ENDED, UNKNOWN_SKU, BUYER_LIMIT, SOLD_OUT, HELD_BY_OTHERS, TOO_FEW_LEFT, HELD
 -- REPLY  {} when FENCED (the whole batch), else {deadline_ms, one code byte per claim, repeats}, where repeats is a
 --          flat array of index (from 0), order_no, deadline_ms (0 when no longer held) for every REPEATED
--- COST   O(claims): 4 reads and at most 6 writes per batch, whatever its size
+-- COST   O(claims): at most 7 reads and 6 writes per batch, whatever its size
 -- WHY    One script is the arbiter of who gets a unit at this instant. A retry is recognised before the window is
 --        looked at, so that closing a sale never hides an order from its buyer. All checks come before all writes.
 
@@ -121,6 +121,10 @@ for i = 1, #claims do
 end
 
 if #new_claimants > 0 then
+  -- What was not read above is asked for its kind: an error between two writes would leave half an order.
+  redis.call('HLEN', KEYS[5])
+  redis.call('ZCARD', KEYS[6])
+  redis.call('LLEN', KEYS[7])
   local new_stock, new_counts, seen = {}, {}, {}
   for slot = 1, #stock do
     if stock[slot] then
