@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class SaleKeys:
     """The keys of one sale.
 
-    control    hash    epoch, run, opens_ms, closes_ms, hold_ms, buyer_max, paused
+    control    hash    epoch, cleared_in, run, opens_ms, closes_ms, hold_ms, buyer_max, paused
     stock      hash    capacity:<sku>, free:<sku>, held:<sku>, sold:<sku>   (units)
     buyers     hash    buyer -> units held and sold
     requests   hash    request id -> body digest (8 bytes) and order number

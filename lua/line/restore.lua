@@ -9,8 +9,9 @@
 
 local STALE_EPOCH, RESTORED = 0, 1
 
-local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
-if control[1] ~= ARGV[1] or control[2] then
+local control = redis.call('HMGET', KEYS[1], 'epoch', 'run', 'cleared_in')
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if control[1] ~= ARGV[1] or control[2] or control[3] ~= run then
   return STALE_EPOCH
 end
 redis.call('HSET', KEYS[2], 'tail', ARGV[2], 'ceiling', ARGV[2], 'head', ARGV[3])

@@ -5,13 +5,15 @@
 -- CODES  STALE_EPOCH, LOADED
 -- REPLY  one code
 -- COST   O(claims)
--- WHY    Second step of a rebuild. Only a sale that was cleared under this very epoch and is not open yet takes
---        claims; each is counted as it is loaded, so the stock is the sum of its claims by construction.
+-- WHY    Second step of a rebuild. Only a sale that was cleared under this very epoch, in this run of the server, and
+--        is not open yet takes claims: a restart in between may have lost those that were loaded before it. Each is
+--        counted as it is loaded, so the stock is the sum of its claims by construction.
 
 local STALE_EPOCH, LOADED = 0, 1
 
-local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
-if control[1] ~= ARGV[1] or control[2] then
+local control = redis.call('HMGET', KEYS[1], 'epoch', 'run', 'cleared_in')
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if control[1] ~= ARGV[1] or control[2] or control[3] ~= run then
   return STALE_EPOCH
 end
 for i = 2, #ARGV, 2 do

@@ -11,8 +11,9 @@
 
 local STALE_EPOCH, OPENED = 0, 1
 
-local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
-if control[1] ~= ARGV[1] or control[2] then
+local control = redis.call('HMGET', KEYS[1], 'epoch', 'run', 'cleared_in')
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if control[1] ~= ARGV[1] or control[2] or control[3] ~= run then
   return STALE_EPOCH
 end
 for i = 7, #ARGV, 2 do
@@ -22,5 +23,5 @@ for i = 7, #ARGV, 2 do
   redis.call('HSET', KEYS[2], 'capacity:' .. sku, capacity, 'free:' .. sku, capacity - held - sold)
 end
 redis.call('HSET', KEYS[1], 'opens_ms', ARGV[2], 'closes_ms', ARGV[3], 'hold_ms', ARGV[4], 'buyer_max', ARGV[5],
-  'paused', ARGV[6], 'run', string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'))
+  'paused', ARGV[6], 'run', run)
 return OPENED
