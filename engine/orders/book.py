@@ -281,6 +281,15 @@ class OrderBook:
         rows = await self._fetch(self._sql.raise_epoch, sale_id, at_least)
         return int(rows[0]["epoch"])
 
+    async def lease_rebuild(self, conn: "Connection", sale_id: str, *, lease_ms: int) -> bool:
+        """Whether the transaction of this connection is now the one that rebuilds the sale. It ends by itself when
+        it is idle for longer than the lease."""
+        return bool(await conn.fetchval(self._sql.lease_rebuild, f"floodgate:rebuild:{sale_id}", str(lease_ms)))
+
+    async def show_life(self, conn: "Connection") -> None:
+        """The rebuild goes on: its lease begins anew."""
+        await conn.execute(self._sql.show_life)
+
     async def read_epoch(self, sale_id: str) -> int:
         """The epoch in force."""
         rows = await self._fetch(self._sql.read_epoch, sale_id)

@@ -174,6 +174,14 @@ select order_no from moved
 -- name: raise_epoch
 update sales set epoch = greatest(epoch, $2) + 1 where sale_id = $1 returning epoch
 
+-- name: lease_rebuild
+-- Idle transactions are ended by the server, whatever has become of the client: so no frozen process keeps the lock.
+select pg_try_advisory_xact_lock(hashtextextended($1, 0))
+    and set_config('idle_in_transaction_session_timeout', $2, true) is not null
+
+-- name: show_life
+select 1
+
 -- name: read_epoch
 select epoch from sales where sale_id = $1
 

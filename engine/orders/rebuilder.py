@@ -1,25 +1,33 @@
 """The rebuilder makes a sale whole again in Redis, from the ledger, whenever Redis has forgotten or may have.
 
-It runs in every process; an advisory lock lets one of them work and the others wait. The new epoch is written to
-PostgreSQL before anything is read: from then on no order of an older epoch can be placed, so what is read is
-complete. A sale that Redis has never seen takes the same way: there is one way into Redis, not two.
+It runs in every process; an advisory lock lets one of them work and the others wait. The lock only saves work: two
+rebuilds at once have two epochs, and the older one stops. So it is a lease: PostgreSQL ends the transaction that holds
+it when its process gives no sign of life, frozen or cut off, and another one takes over.
+
+The new epoch is written to PostgreSQL before anything is read: from then on no order of an older epoch can be placed,
+so what is read is complete. A sale that Redis has never seen takes the same way: there is one way into Redis, not two.
 """
 
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
-from engine.infra.postgres import connection
+from engine.infra.postgres import transaction
 from engine.line.line import Line
 from engine.orders.book import OrderBook
 from engine.stock.codes import ClearCode, LoadCode, OpenCode
 from engine.stock.stock import Stock, Terms
 
+if TYPE_CHECKING:
+    from engine.infra.postgres import Connection
+
 log = structlog.get_logger(__name__)
 
 LOAD_COUNT_MAX = 250  # claims per script: well under a millisecond
+LEASE_MS = 5_000  # a page of claims takes some tens of milliseconds, even where everything is slow
 
 
 class Rebuilder:
@@ -41,17 +49,13 @@ class Rebuilder:
 
     async def restore(self, live: LiveSale, *, even_if_whole: bool = False) -> bool:
         """Rebuild the sale, or find that it is whole already; False when another process is at it."""
-        async with connection(self._book.pool) as conn:
-            name = f"floodgate:rebuild:{live.sale.sale_id}"
-            if not await conn.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", name):
+        async with transaction(self._book.pool) as conn:
+            if not await self._book.lease_rebuild(conn, live.sale.sale_id, lease_ms=LEASE_MS):
                 return False
-            try:
-                await self._restore(live, even_if_whole=even_if_whole)
-            finally:
-                await conn.execute("select pg_advisory_unlock(hashtextextended($1, 0))", name)
+            await self._restore(live, conn, even_if_whole=even_if_whole)
         return True
 
-    async def _restore(self, live: LiveSale, *, even_if_whole: bool) -> None:
+    async def _restore(self, live: LiveSale, lease: "Connection", *, even_if_whole: bool) -> None:
         sale_id, keys = live.sale.sale_id, live.keys
         began_s = time.monotonic()
         epoch = await self._book.read_epoch(sale_id)
@@ -70,6 +74,7 @@ class Rebuilder:
                 if await self._stock.load(keys, epoch, page[at : at + LOAD_COUNT_MAX]) is LoadCode.STALE_EPOCH:
                     return  # a later rebuild has taken over
             claims_count += len(page)
+            await self._book.show_life(lease)
         await self._line.restore(live, epoch)
         if await self._stock.open(keys, epoch, Terms.of(live.sale)) is OpenCode.STALE_EPOCH:
             return
