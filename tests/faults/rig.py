@@ -30,6 +30,7 @@ from tests.support.engine import Engine, OnSale, Stores, sale_text
 from tests.support.proxy import Hold, Trap, Wire
 
 WEB = ("web-0", "web-1")
+PROCESSES = (*WEB, "jobs")
 DATABASE = "floodgate"
 
 # Short enough that a test can wait for a hold to lapse, and for WeChat to tell again.
@@ -127,13 +128,13 @@ class Rig:
 
     # --- what a test does ---
 
-    def trap_redis(self, match: bytes, hold: Hold, processes: Iterable[str] = WEB) -> Trap:
-        """Hold the next exchange with Redis that contains `match`."""
-        return Trap([self.engine.wires[name].redis for name in processes], match, hold)
+    def trap_redis(self, *match: bytes, hold: Hold, processes: Iterable[str] = WEB) -> Trap:
+        """Hold the next exchange with Redis that contains all of `match`."""
+        return Trap([self.engine.wires[name].redis for name in processes], *match, hold=hold)
 
-    def trap_postgres(self, match: bytes, hold: Hold, processes: Iterable[str] = WEB) -> Trap:
-        """Hold the next exchange with PostgreSQL that contains `match`."""
-        return Trap([self.engine.wires[name].postgres for name in processes], match, hold)
+    def trap_postgres(self, *match: bytes, hold: Hold, processes: Iterable[str] = WEB) -> Trap:
+        """Hold the next exchange with PostgreSQL that contains all of `match`."""
+        return Trap([self.engine.wires[name].postgres for name in processes], *match, hold=hold)
 
     def process_of(self, wire: Wire) -> Program:
         """The process that talks through this wire."""

@@ -40,7 +40,7 @@ def hopeless(request: "asyncio.Task[Answer]") -> None:
 async def test_killed_before_the_script_nothing_happened_and_a_retry_gets_the_order(
     rig: Rig, sale: OnSale, buyer: Buyer, journal: Journal
 ) -> None:
-    with rig.trap_redis(RESERVE, Hold.MESSAGE) as trap:
+    with rig.trap_redis(RESERVE, hold=Hold.MESSAGE) as trap:
         lost = asyncio.create_task(buyer.order(sale.sale_id, items_of(sale), key=KEY))
         (await rig.caught(trap)).kill()
     hopeless(lost)
@@ -54,7 +54,7 @@ async def test_killed_before_the_script_nothing_happened_and_a_retry_gets_the_or
 async def test_killed_between_script_and_commit_a_retry_gets_the_same_hold(
     rig: Rig, sale: OnSale, buyer: Buyer, journal: Journal
 ) -> None:
-    with rig.trap_redis(RESERVE, Hold.REPLY) as trap:
+    with rig.trap_redis(RESERVE, hold=Hold.REPLY) as trap:
         lost = asyncio.create_task(buyer.order(sale.sale_id, items_of(sale), key=KEY))
         victim = await rig.caught(trap)
         await rig.until(lambda: rig.shelves(sale)[sale.skus[0]]["held"] == 1)
@@ -75,7 +75,7 @@ async def test_one_request_many_times_in_one_commit_is_one_order_and_harms_no_ne
     first, eager, neighbour = [await crowd.ready_buyer(sale.sale_id) for _ in range(3)]
     for worker in rig.engine.workers[1:]:
         worker.stop()
-    with rig.trap_postgres(sale.skus[0].encode(), Hold.MESSAGE) as trap:
+    with rig.trap_postgres(sale.skus[0].encode(), hold=Hold.MESSAGE) as trap:
         ahead = asyncio.create_task(journal.insist(first, sale, items_of(sale)))
         await rig.caught(trap)
         # All of these wait for the same commit, behind the one that is held.
@@ -93,7 +93,7 @@ async def test_one_request_many_times_in_one_commit_is_one_order_and_harms_no_ne
 async def test_killed_before_the_commit_the_hold_of_an_order_nobody_heard_of_returns_by_itself(
     rig: Rig, sale: OnSale, buyer: Buyer, journal: Journal
 ) -> None:
-    with rig.trap_postgres(sale.skus[0].encode(), Hold.MESSAGE) as trap:
+    with rig.trap_postgres(sale.skus[0].encode(), hold=Hold.MESSAGE) as trap:
         lost = asyncio.create_task(buyer.order(sale.sale_id, items_of(sale), key=KEY))
         (await rig.caught(trap)).kill()
     hopeless(lost)
@@ -109,7 +109,7 @@ async def test_killed_before_the_commit_the_hold_of_an_order_nobody_heard_of_ret
 async def test_killed_after_the_commit_a_retry_gets_that_order(
     rig: Rig, sale: OnSale, buyer: Buyer, journal: Journal
 ) -> None:
-    with rig.trap_postgres(sale.skus[0].encode(), Hold.REPLY) as trap:
+    with rig.trap_postgres(sale.skus[0].encode(), hold=Hold.REPLY) as trap:
         lost = asyncio.create_task(buyer.order(sale.sale_id, items_of(sale), key=KEY))
         victim = await rig.caught(trap)
         await rig.until(lambda: rig.orders_of(sale))
@@ -139,7 +139,7 @@ async def test_killed_after_the_answer_every_order_is_still_there(
 async def test_a_worker_that_slept_through_a_rebuild_writes_nothing_under_its_old_epoch(
     rig: Rig, sale: OnSale, buyer: Buyer, journal: Journal
 ) -> None:
-    with rig.trap_postgres(sale.skus[0].encode(), Hold.MESSAGE) as trap:
+    with rig.trap_postgres(sale.skus[0].encode(), hold=Hold.MESSAGE) as trap:
         asked = asyncio.create_task(journal.order(buyer, sale, items_of(sale), key=KEY))
         sleeper = await rig.caught(trap)
         rig.freeze(sleeper)
@@ -164,7 +164,7 @@ async def test_a_worker_that_slept_past_the_deadline_of_its_hold_does_not_sell_t
 ) -> None:
     sale = await rig.sell({"floor": 1}, per_buyer_max=1, hold_s=1)
     late = await crowd.ready_buyer(sale.sale_id)
-    with rig.trap_postgres(sale.skus[0].encode(), Hold.MESSAGE) as trap:
+    with rig.trap_postgres(sale.skus[0].encode(), hold=Hold.MESSAGE) as trap:
         asked = asyncio.create_task(journal.order(late, sale, items_of(sale)))
         sleeper = await rig.caught(trap)
         rig.freeze(sleeper)

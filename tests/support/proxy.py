@@ -1,6 +1,6 @@
 """A wire between a process and a server that a test can slow down, block, cut, or stop at one exact message.
 
-A `Trap` springs at the first message that contains given bytes and holds that one connection: the message itself, so
+A `Trap` springs at the first message that contains all of some bytes and holds that one connection: the message itself, so
 that the server never gets it, or the reply to it, so that the server has done its work and the process does not know.
 That is how a test reaches the moments between two steps of the product without a hook in the product.
 
@@ -34,7 +34,7 @@ class Hold(enum.Enum):
 class Trap:
     """Armed on one or more wires; springs once. `wait` tells on which of them."""
 
-    def __init__(self, wires: "Sequence[Wire]", match: bytes, hold: Hold) -> None:
+    def __init__(self, wires: "Sequence[Wire]", *match: bytes, hold: Hold) -> None:
         self.match = match
         self.hold = hold
         self._wires = wires
@@ -46,7 +46,7 @@ class Trap:
 
     def springs(self, wire: "Wire", pair: "_Pair", seen: bytes) -> bool:
         """Whether this is the message; then the connection is ours."""
-        if self.match not in seen:
+        if not all(part in seen for part in self.match):
             return False
         with self._lock:
             if self._caught is not None:
