@@ -50,9 +50,10 @@ from engine.stock.follower import Follower
 from engine.stock.stock import Stock
 from engine.web.buyers import Buyers, Privacy
 from engine.web.description import DescriptionDesk
+from engine.web.listening import listen
 from engine.web.login import LoginDesk
 from engine.web.routes import RouteTable
-from engine.web.server import Limits, Listener, listen
+from engine.web.server import Limits, Listener
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool

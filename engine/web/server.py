@@ -5,8 +5,9 @@ connection that has not sent a complete head within the head timeout is closed; 
 aiohttp, which also ends idle connections.
 
 Drain, on SIGTERM: readiness fails first, and every answer from then on closes its connection, so that keep-alive
-clients leave by themselves; after the notice the listener takes what already waits in its queue and closes; requests
-in flight finish.
+clients leave by themselves. After the notice the listener takes in what has begun and closes. Connections that are
+still there finish their request or send one more, until the time is over: to close an idle one would fail the request
+that may be on its way.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from aiohttp.web_protocol import RequestHandler
 from engine import telemetry
 from engine.infra.outage import Outage, Overloaded
 from engine.web.http import BodyLate, BodyTooLarge, Request, Response, refuse
+from engine.web.listening import BACKLOG_COUNT, refuse_newcomers
 from engine.web.problems import Code
 from engine.web.routes import RouteTable
 
@@ -30,8 +32,11 @@ log = structlog.get_logger(__name__)
 HEAD_LINE_BYTES_MAX = 4096
 HEAD_FIELD_BYTES_MAX = 4096
 HEAD_FIELDS_MAX = 64
-BACKLOG_COUNT = 4096
 WATCH_EVERY_S = 0.5
+LEAVE_EVERY_S = 0.05
+# Long enough for a handshake that has begun; shorter than the second after which a client repeats a dropped SYN,
+# which must not meet this socket again.
+HANDSHAKE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +48,6 @@ class Limits:
     body_timeout_s: float
     request_timeout_s: float
     concurrent_requests_max: int
-
-
-def listen(host: str, port: int, *, shared: bool) -> socket.socket:
-    """A listening socket. `shared` lets several workers listen on one port; the kernel spreads connections."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((host, port))
-    sock.listen(BACKLOG_COUNT)
-    sock.setblocking(False)
-    return sock
 
 
 class _Connection(RequestHandler):
@@ -103,6 +95,7 @@ class Listener:
     sock: socket.socket
     draining: bool = False
     _running: "dict[asyncio.Task[object], _Running]" = field(default_factory=dict)
+    _server: _Server | None = None
     _runner: web.ServerRunner | None = None
     _site: web.SockSite | None = None
     _watch: "asyncio.Task[None] | None" = None
@@ -117,7 +110,7 @@ class Listener:
                 message, payload, protocol, writer, task, loop, client_max_size=limits.body_bytes_max
             )
 
-        server = _Server(
+        self._server = _Server(
             self._handle,  # type: ignore[arg-type]
             request_factory=request_factory,
             keepalive_timeout=limits.head_timeout_s,
@@ -129,7 +122,7 @@ class Listener:
             lingering_time=1.0,
             auto_decompress=False,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
         await self._runner.setup()
         self._site = web.SockSite(self._runner, self.sock, backlog=BACKLOG_COUNT)
         await self._site.start()
@@ -202,17 +195,18 @@ class Listener:
                     task.cancel()
 
     async def drain(self, *, notice_s: float, timeout_s: float) -> None:
-        """Leave without failing a request, then close."""
-        self.draining = True
-        await asyncio.sleep(notice_s)
+        """Leave without failing a request, then close. The notice is a part of the time."""
+        assert self._server is not None
         assert self._site is not None
         assert self._runner is not None
         assert self._watch is not None
-        # Closing a shared socket would reset connections that wait in its queue: one turn takes them in first.
-        await asyncio.sleep(0)
-        await self._site.stop()
         deadline_s = time.monotonic() + timeout_s
-        if self._running:
-            await asyncio.wait(list(self._running), timeout=max(0.0, deadline_s - time.monotonic()))
+        self.draining = True
+        await asyncio.sleep(notice_s)
+        if refuse_newcomers(self.sock):
+            await asyncio.sleep(HANDSHAKE_S)
+        await self._site.stop()
+        while self._server.connections and time.monotonic() < deadline_s:  # noqa: ASYNC110
+            await asyncio.sleep(LEAVE_EVERY_S)  # aiohttp tells nobody when a connection ends
         self._watch.cancel()
         await self._runner.cleanup()
