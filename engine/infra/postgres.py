@@ -26,6 +26,7 @@ AWAY = (
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver says when its connection broke in the middle of an answer
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -93,10 +94,18 @@ async def open_pool(
 
 @asynccontextmanager
 async def connection(pool: "Pool", *, wait_s: float = 5.0) -> AsyncIterator["Connection"]:
-    """A connection from the pool. Raises PostgresAway for every failure that another try may cure."""
+    """A connection from the pool. Raises PostgresAway for every failure that another try may cure.
+
+    A connection on which something went wrong is not given back: the pool makes a new one, instead of handing the
+    trouble to the next one who asks.
+    """
     try:
         async with pool.acquire(timeout=wait_s) as conn:
-            yield conn
+            try:
+                yield conn
+            except AWAY:
+                conn.terminate()
+                raise
     except AWAY as error:
         raise PostgresAway(f"{type(error).__name__}: {error}") from error
 

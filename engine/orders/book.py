@@ -296,7 +296,7 @@ class OrderBook:
         return int(rows[0]["epoch"])
 
     async def read_claims(self, sale_id: str) -> AsyncIterator[list[tuple[Claim, int]]]:
-        """Every order of the sale that has units, in pages, with its deadline_ms, or 0 when it is sold."""
+        """Every order of the sale, in pages, with its deadline_ms; 0 when it is sold, -1 when it has no units."""
         after = b""
         while True:
             rows = await self._fetch(self._sql.read_claims, sale_id, after, REBUILD_PAGE_COUNT)

@@ -186,13 +186,14 @@ select 1
 select epoch from sales where sale_id = $1
 
 -- name: read_claims
--- Page through every order of a sale that has units, for a rebuild.
+-- Page through every order of a sale, for a rebuild; a released one still knows its request.
 select o.order_no, o.buyer, o.request_id, o.body_digest,
-       case when o.state in ('held', 'paying', 'closing')
-            then (extract(epoch from o.deadline) * 1000)::bigint else 0 end as deadline_ms,
+       case when not o.has_units then -1
+            when o.state in ('held', 'paying', 'closing') then (extract(epoch from o.deadline) * 1000)::bigint
+            else 0 end as deadline_ms,
        array_agg(i.sku_id order by i.sku_id) as sku_ids, array_agg(i.quantity order by i.sku_id) as quantities
 from orders o join order_items i using (order_no, sale_id)
-where o.sale_id = $1 and o.has_units and o.request_id > $2
+where o.sale_id = $1 and o.request_id > $2
 group by o.order_no, o.sale_id
 order by o.request_id limit $3
 

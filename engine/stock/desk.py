@@ -1,8 +1,9 @@
-"""The desk of one sale in one worker: batches reservations, and keeps a snapshot that answers most losers at once.
+"""The desk of one sale in one worker: batches reservations, and keeps a snapshot that answers a sold-out storm.
 
 The snapshot is one observation of Redis, a quarter of a second old at most. It may refuse, never promise: a unit
-is given out by Redis alone. It refuses only what was true at that instant, and only buyers who had won nothing by
-then, so that nobody who repeats a successful request is told that the sale is sold out.
+is given out by Redis alone. It refuses only what cannot change by itself: before the opening, and once every unit is
+sold and none is held. Even then it asks for buyers who had won an order by that instant, so that nobody who repeats
+a successful request is told that the sale is sold out.
 """
 
 import time
@@ -27,7 +28,7 @@ class StockDesk:
             self._reserve, batch_count_max=batch_count_max, queue_count_max=queue_count_max
         )
         self._claimants: set[bytes] = set()
-        self._claimants_epoch = -1
+        self._epoch = -1  # the epoch of snapshot and claimants
         self._claimants_read = 0
         self._taken_at_s = 0.0
         self.snapshot: Observation | None = None
@@ -45,8 +46,8 @@ class StockDesk:
     async def refresh(self) -> None:
         """Take a new snapshot. A fenced sale has none. Raises RedisAway; the old snapshot then ages out."""
         epoch = self.live.epoch
-        if epoch != self._claimants_epoch:
-            self._claimants, self._claimants_epoch, self._claimants_read = set(), epoch, 0
+        if epoch != self._epoch:
+            self.snapshot, self._epoch, self._claimants, self._claimants_read = None, epoch, set(), 0
         asked_at_s = time.monotonic()
         seen = await self._stock.observe(self.live.keys, epoch, self._claimants_read)
         if epoch != self.live.epoch:
@@ -83,6 +84,6 @@ class StockDesk:
             return None
         for item in items:
             shelf = snapshot.shelves.get(item.sku_id)
-            if shelf is not None and shelf.free <= 0:
-                return ReserveCode.HELD_BY_OTHERS if shelf.held > 0 else ReserveCode.SOLD_OUT
+            if shelf is not None and shelf.free <= 0 and shelf.held <= 0:
+                return ReserveCode.SOLD_OUT
         return None

@@ -186,7 +186,7 @@ class Stock:
         return ClearCode(code), int(before)
 
     async def load(self, keys: SaleKeys, epoch: int, claims: Sequence[tuple[Claim, int]]) -> LoadCode:
-        """Put claims back, each with its deadline_ms, or 0 when it is sold."""
+        """Put claims back, each with its deadline_ms; 0 when it is sold, -1 when it has no units any more."""
         flat: list[Any] = []
         for claim, deadline_ms in claims:
             flat.append(claim.pack())

@@ -1,7 +1,7 @@
 #!lua
--- load: put claims that PostgreSQL knows back into a fenced sale.
+-- load: put what PostgreSQL knows of a sale's orders back into the fenced sale.
 -- KEYS   1 control  2 stock  3 buyers  4 requests  5 claims  6 deadlines  7 claimants
--- ARGV   1 epoch  2.. packed claim, deadline_ms (0 when sold), packed claim, deadline_ms, ...
+-- ARGV   1 epoch  2.. packed claim, deadline_ms (0 when sold, -1 when it has no units any more), ...
 -- CODES  STALE_EPOCH, LOADED
 -- REPLY  one code
 -- COST   O(claims)
@@ -19,7 +19,12 @@ end
 for i = 2, #ARGV, 2 do
   local claim, deadline_ms = cmsgpack.unpack(ARGV[i]), ARGV[i + 1]
   local buyer, order_no, items, total = claim[3], claim[4], claim[5], 0
-  if redis.call('HSETNX', KEYS[5], order_no, ARGV[i]) == 1 then
+  if deadline_ms == '-1' then
+    -- Released: its request must still be known, or a retry would be decided anew.
+    if redis.call('HSETNX', KEYS[4], claim[1], claim[2] .. order_no) == 1 then
+      redis.call('RPUSH', KEYS[7], buyer)
+    end
+  elseif redis.call('HSETNX', KEYS[5], order_no, ARGV[i]) == 1 then
     local kind = deadline_ms == '0' and 'sold:' or 'held:'
     for j = 1, #items, 2 do
       redis.call('HINCRBY', KEYS[2], kind .. items[j], items[j + 1])

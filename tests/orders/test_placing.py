@@ -117,22 +117,66 @@ async def test_a_request_that_redis_forgot_is_refused_with_another_body(house: R
     assert await house.shelf() == Shelf(10, 10, 0, 0)
 
 
-async def test_the_snapshot_refuses_a_sold_out_sale_without_asking_redis(house: Rooms) -> None:
-    for n in range(5):
-        await house.place(f"buyer{n}", stand=1)
+async def sell_out(house: Rooms) -> Order:
+    """Every `stand` is sold, and the desk has seen it; the order of ann, who has four of the five."""
+    orders = [await house.place("ann", "key-again", stand=4), await house.place("bob", stand=1)]
+    order_nos = [order.order_no for order in orders]
+    await house.sql("update orders set state = 'paid' where state = 'held' returning 1")
+    await house.stock.confirm(house.live.keys, house.live.epoch, order_nos)
     await house.desk.refresh()
-    before = (await house.store.client.info("commandstats")).get("cmdstat_evalsha", {}).get("calls")
+    return orders[0]
+
+
+async def evalsha_calls(house: Rooms) -> int:
+    return int((await house.store.client.info("commandstats"))["cmdstat_evalsha"]["calls"])
+
+
+async def test_the_snapshot_refuses_a_sold_out_sale_without_asking_redis(house: Rooms) -> None:
+    await sell_out(house)
+    before = await evalsha_calls(house)
     refused = await asyncio.gather(*(house.try_to_place(f"late{n}", stand=1) for n in range(100)))
-    after = (await house.store.client.info("commandstats")).get("cmdstat_evalsha", {}).get("calls")
-    assert set(refused) == {Refused(Code.HELD_BY_OTHERS)}
-    assert before == after
+    assert set(refused) == {Refused(Code.SOLD_OUT)}
+    assert await evalsha_calls(house) == before
+
+
+async def test_while_units_are_held_redis_alone_refuses(house: Rooms) -> None:
+    await house.place("ann", stand=4)
+    await house.place("bob", stand=1)
+    await house.desk.refresh()
+    before = await evalsha_calls(house)
+    assert await house.try_to_place("late", stand=1) == Refused(Code.HELD_BY_OTHERS)
+    assert await evalsha_calls(house) == before + 1
 
 
 async def test_a_winner_who_asks_again_is_never_refused_from_the_snapshot(house: Rooms) -> None:
-    first = await house.place("ann", "key-again", stand=4)
-    await house.place("bob", stand=1)
+    first = await sell_out(house)
+    again = await house.place("ann", "key-again", stand=4)
+    assert (again.order_no, again.state) == (first.order_no, State.PAID)
+
+
+async def test_a_winner_who_asks_again_is_not_refused_while_the_sale_is_rebuilt(house: Rooms) -> None:
+    first = await sell_out(house)
+    await house.store.client.flushall()
+    house.live.fence()
+    await house.rebuilder.run_once()
+    refreshing = asyncio.create_task(house.desk.refresh())
+    await asyncio.sleep(0)
+    again = await house.place("ann", "key-again", stand=4)
+    await refreshing
+    assert again.order_no == first.order_no
+
+
+async def test_a_released_order_is_known_by_its_key_after_a_rebuild_of_a_sold_out_sale(house: Rooms) -> None:
+    first = await house.place("cid", "key-again", stand=1)
+    await house.lapse()
+    await house.sweeper.run_once()
+    await sell_out(house)
+    await house.store.client.flushall()
+    house.live.fence()
+    await house.rebuilder.run_once()
     await house.desk.refresh()
-    assert await house.place("ann", "key-again", stand=4) == first
+    again = await house.place("cid", "key-again", stand=1)
+    assert (again.order_no, again.state) == (first.order_no, State.RELEASED)
 
 
 async def test_units_that_return_are_sold_as_soon_as_the_snapshot_is_renewed(house: Rooms) -> None:
