@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import os
 import sys
 import time
 
@@ -20,6 +21,9 @@ from bench.servers import ROOT, Servers
 from bench.stack import Stack
 
 RUN = ROOT / ".run"
+
+# More than this many other processes at work, and a round measures them, too.
+BUSY_LOAD = 0.5
 
 
 def main() -> int:
@@ -38,6 +42,9 @@ def main() -> int:
     except BlockingIOError:
         console.print("Another bench runs here; two would measure each other.", style="red")
         return 1
+    load = os.getloadavg()[0]
+    if load > BUSY_LOAD:
+        console.print(f"Others use this machine (load {load:.1f}): rates will waver, read the spread.", style="red")
     spoilt: list[str] = []
     found: list[Figure] = []
     with (
@@ -57,7 +64,7 @@ def main() -> int:
         efforts = bench.efforts
 
     on = machine.describe()
-    report.write(RUN / "bench.json", machine=on, figures=found, efforts=efforts)
+    report.write(RUN / "bench.json", machine=on, load=load, figures=found, efforts=efforts)
     report.show(console, machine=on, figures=found, efforts=efforts)
     for sentence in spoilt:
         console.print(sentence, style="red")

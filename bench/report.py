@@ -52,6 +52,7 @@ class Effort:
     generator_share: float
     generator_us: float
     cpu_us: Mapping[str, float]
+    note: str = ""
 
 
 def figure(
@@ -80,10 +81,11 @@ def figure(
     )
 
 
-def write(path: Path, *, machine: str, figures: Sequence[Figure], efforts: Sequence[Effort]) -> None:
+def write(path: Path, *, machine: str, load: float, figures: Sequence[Figure], efforts: Sequence[Effort]) -> None:
     """The report as one JSON document; the folder is made when it is missing."""
     document = {
         "machine": machine,
+        "load_before": _short(load),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "figures": [
             {
@@ -109,6 +111,7 @@ def write(path: Path, *, machine: str, figures: Sequence[Figure], efforts: Seque
                 "generator_share": _short(effort.generator_share),
                 "generator_us": _short(effort.generator_us),
                 "cpu_us": {name: round(us, 1) for name, us in effort.cpu_us.items()},
+                "note": effort.note,
             }
             for effort in efforts
         ],
@@ -145,7 +148,8 @@ def show(console: Console, *, machine: str, figures: Sequence[Figure], efforts: 
             f"{effort.p50_ms:.1f}",
             f"{effort.p99_ms:.1f}",
             f"{effort.generator_share:.0%}, {effort.generator_us:.1f} us{warning}",
-            ", ".join(f"{name} {us:.0f}" for name, us in effort.cpu_us.items()),
+            ", ".join(f"{name} {us:.0f}" for name, us in effort.cpu_us.items())
+            + (f"\n{effort.note}" if effort.note else ""),
         )
     console.print(table)
 

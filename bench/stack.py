@@ -122,9 +122,10 @@ class Stack:
             if not name.startswith(("cmdstat_info", "cmdstat_client", "cmdstat_hello"))
         )
 
-    def script_us(self) -> int:
-        """Microseconds that Redis has spent in scripts so far."""
-        return int(self._commandstats().get("cmdstat_evalsha", {"usec": 0})["usec"])
+    def scripts(self) -> tuple[int, int]:
+        """How many scripts Redis has run so far, and the microseconds it has spent in them."""
+        row = self._commandstats().get("cmdstat_evalsha", {"calls": 0, "usec": 0})
+        return int(row["calls"]), int(row["usec"])
 
     def ask_ledger(self, sql: str, *values: object) -> Any:
         """The one value that a query against PostgreSQL answers."""
