@@ -1,8 +1,8 @@
 """Redis or Valkey, one node or a Cluster: one client, one way to run a script.
 
-A script is one file `lua/<room>/<verb>.lua`. It is sent as EVALSHA with the SHA known beforehand; NOSCRIPT loads
-it everywhere and retries once. The driver never retries by itself: a script whose answer was lost may have run,
-and only its request ids make a second call safe.
+A script is one file `lua/<room>/<verb>.lua`. It is sent as EVALSHA with the SHA known beforehand, and after NOSCRIPT
+once more whole, which also loads it. The driver never retries by itself: a script whose answer was lost may have
+run, and only its request ids make a second call safe.
 """
 
 import hashlib
@@ -55,14 +55,10 @@ class RedisStore:
             try:
                 return await self.client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
             except NoScriptError:
-                await self._load(script)
-                return await self.client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+                # Not SCRIPT LOAD and EVALSHA: the scripts may be flushed again between the two.
+                return await self.client.execute_command("EVAL", script.source, len(keys), *keys, *args)
         except (RedisError, OSError, TimeoutError) as error:
             raise RedisAway(f"{script.name}: {type(error).__name__}: {error}") from error
-
-    async def _load(self, script: Script) -> None:
-        # A Cluster keeps scripts per node: the client sends SCRIPT LOAD to all of them.
-        await self.client.script_load(script.source)
 
     async def facts(self) -> dict[str, Any]:
         """INFO of one node: version, memory policy, persistence. Raises RedisAway."""
