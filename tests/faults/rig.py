@@ -58,6 +58,7 @@ class WiredEngine(Engine):
         self.wires: dict[str, Wires] = {}
         super().__init__(folder, stores, workers=2, settings=SETTINGS, **rest)
         self.programs = {worker.name: worker for worker in (*self.workers, self.jobs)}
+        self.environment = dict(self._environment)
 
     def _program(self, name: str, command: Sequence[str], **rest: Any) -> Program:
         if name == "simulator":
@@ -237,6 +238,11 @@ def shelves_in(client: redis.Redis, sale: OnSale) -> dict[str, dict[str, int]]:
         kind, _, sku = name.partition(":")
         shelves.setdefault(sku, {})[kind] = int(count)
     return shelves
+
+
+def show(figure: str) -> None:
+    """A measured figure, for whoever reads the log (pytest -s, or -rP)."""
+    print(f"\n{figure}")  # noqa: T201
 
 
 def sha_of(room: str, verb: str) -> bytes:

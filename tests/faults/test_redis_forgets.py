@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.aof import AppendOnlyFile
 from tests.faults.promises import Journal, assert_kept
-from tests.faults.rig import PROCESSES, Rig, sha_of
+from tests.faults.rig import PROCESSES, Rig, sha_of, show
 from tests.faults.test_worker_death import awake_worker
 from tests.support.buyer import Buyer, Crowd
 from tests.support.engine import OnSale
@@ -60,9 +60,9 @@ async def selling(sale: OnSale, buyers: list[Buyer], journal: Journal) -> AsyncI
 
 
 def tell(what: str, began_s: float, back_s: float, times: list[float]) -> float:
-    """Print and return how long nobody got an order, counted from the moment the server was there again."""
+    """Show and return how long nobody got an order, counted from the moment the server was there again."""
     first_s = min((at for at in times if at > back_s), default=float("inf"))
-    print(f"\n{what}: away {back_s - began_s:.2f} s, selling again {first_s - back_s:.2f} s after it was back")
+    show(f"{what}: away {back_s - began_s:.2f} s, selling again {first_s - back_s:.2f} s after it was back")
     return first_s - back_s
 
 
@@ -175,7 +175,7 @@ async def test_a_coordinator_frozen_in_the_middle_of_a_rebuild_is_replaced_and_c
         async with awake_worker(rig) as elsewhere:
             buyers[1].crowd = elsewhere
             sold = await journal.insist(buyers[1], sale, {sale.skus[0]: 1})
-            print(f"\na frozen coordinator was replaced after {time.monotonic() - began_s:.2f} s")
+            show(f"a frozen coordinator was replaced after {time.monotonic() - began_s:.2f} s")
         trap.let_go()
         rig.thaw(frozen)
     buyers[1].crowd = buyers[0].crowd

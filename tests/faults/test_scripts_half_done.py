@@ -1,4 +1,4 @@
-"""No script of the stock leaves half of its effect behind, and none goes on over a server that forgot the other half."""
+"""No script of the stock leaves half of its effect behind, or goes on over a server that forgot the other half."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -61,7 +61,7 @@ async def test_a_key_of_the_wrong_kind_stops_a_script_before_its_first_write(
 async def test_a_full_server_refuses_a_script_whole(sale: OpenSale, verb: str) -> None:
     before = await sale.state()
     await sale.store.client.config_set("maxmemory", "1mb")
-    with pytest.raises(RedisAway, match="OutOfMemory|OOM"):
+    with pytest.raises(RedisAway, match=r"OutOfMemory|OOM"):
         await VERBS[verb](sale, sale.claim())
     assert await sale.state() == before
 

@@ -1,7 +1,8 @@
 """A wire between a process and a server that a test can slow down, block, cut, or stop at one exact message.
 
-A `Trap` springs at the first message that contains all of some bytes and holds that one connection: the message itself, so
-that the server never gets it, or the reply to it, so that the server has done its work and the process does not know.
+A `Trap` springs at the first message that contains all of some bytes and holds that one connection: the message
+itself, so that the server never gets it, or the reply to it, so that the server has done its work and the process does
+not know.
 That is how a test reaches the moments between two steps of the product without a hook in the product.
 
 Each wire runs in a thread of its own, so that it works while a test waits or blocks. It understands no protocol.
