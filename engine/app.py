@@ -66,6 +66,8 @@ CHECK_EVERY_S = 0.5
 REDIS_TRY_EVERY_S = 0.5
 PROVIDER_CONNECTIONS_MAX = 128
 NONCE_BYTES = 12
+# One group commit of orders and one of payments are in flight; a third connection bridges the loss of one.
+COMMIT_CONNECTIONS_MAX = 3
 # Signing threads must get the interpreter back from a busy loop: at the default of 5 ms one thread managed 330
 # signatures a second beside it, at half a millisecond 1,530.
 SWITCH_INTERVAL_S = 0.0005
@@ -129,19 +131,25 @@ async def _redis(config: Config, *, patient: bool) -> RedisStore:
         return store
 
 
-async def build_house(config: Config, stack: AsyncExitStack, application: str, *, patient: bool = True) -> House:
-    """The common parts; the stack closes them. The patient wait for Redis, others raise RedisAway."""
-    pool = await open_pool(
+async def _pool(config: Config, application: str, *, connections_max: int) -> "Pool":
+    return await open_pool(
         config.postgres.url,
-        connections_max=config.postgres.connections_max,
+        connections_max=connections_max,
         statement_timeout_s=config.postgres.statement_timeout_s,
         connect_timeout_s=config.postgres.connect_timeout_s,
         application=application,
     )
+
+
+async def build_house(config: Config, stack: AsyncExitStack, application: str, *, patient: bool = True) -> House:
+    """The common parts; the stack closes them. The patient wait for Redis, others raise RedisAway."""
+    pool = await _pool(config, application, connections_max=config.postgres.connections_max)
     stack.callback(pool.terminate)
+    commits = await _pool(config, f"{application}-commits", connections_max=COMMIT_CONNECTIONS_MAX)
+    stack.callback(commits.terminate)
     store = await _redis(config, patient=patient)
     stack.push_async_callback(store.close)
-    board, stock, line, book = Board(pool), Stock(store), Line(store, pool), OrderBook(pool)
+    board, stock, line, book = Board(pool), Stock(store), Line(store, pool), OrderBook(pool, commits)
     return House(
         config=config,
         pool=pool,

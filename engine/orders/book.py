@@ -104,10 +104,14 @@ class NoUnitsLeft(Exception):
 
 
 class OrderBook:
-    """All statements on orders, payments and refunds."""
+    """All statements on orders, payments and refunds.
 
-    def __init__(self, pool: "Pool") -> None:
+    Group commits have a pool of their own: a winner's COMMIT must not stand in line behind a thousand reads.
+    """
+
+    def __init__(self, pool: "Pool", commits: "Pool") -> None:
         self.pool = pool
+        self._commits = commits
         self._sql = load_queries(QUERIES)
 
     async def place(self, sale_id: str, epoch: int, placements: Sequence[Placement]) -> set[str]:
@@ -125,7 +129,7 @@ class OrderBook:
         ]
         order_nos, sku_ids, quantities, prices_fen = zip(*item_rows, strict=True)
         try:
-            async with connection(self.pool) as conn:
+            async with connection(self._commits) as conn:
                 row = await conn.fetchrow(
                     self._sql.place,
                     sale_id,
@@ -213,17 +217,18 @@ class OrderBook:
 
         The order numbers that moved, with their sales. What did not move needs a decision of its own.
         """
-        rows = await self._fetch(
-            self._sql.settle,
-            [one.order_no for one in settlements],
-            [one.transaction_id for one in settlements],
-            [one.mchid for one in settlements],
-            [one.buyer for one in settlements],
-            [one.total_fen for one in settlements],
-            [one.success_at for one in settlements],
-            [one.learned_by for one in settlements],
-            sources(Event.PAID, State.PAID),
-        )
+        async with connection(self._commits) as conn:
+            rows = await conn.fetch(
+                self._sql.settle,
+                [one.order_no for one in settlements],
+                [one.transaction_id for one in settlements],
+                [one.mchid for one in settlements],
+                [one.buyer for one in settlements],
+                [one.total_fen for one in settlements],
+                [one.success_at for one in settlements],
+                [one.learned_by for one in settlements],
+                sources(Event.PAID, State.PAID),
+            )
         return {row["order_no"]: row["sale_id"] for row in rows}
 
     async def write_payment(self, settlement: Settlement, sale_id: str) -> None:

@@ -109,7 +109,7 @@ async def rooms(redis_url: str, database_url: str) -> AsyncIterator[Rooms]:
                 await conn.execute(CATALOG)
         board = Board(pool)
         await board.refresh()
-        stock, line, book = Stock(store), Line(store, pool), OrderBook(pool)
+        stock, line, book = Stock(store), Line(store, pool), OrderBook(pool, pool)
         rebuilder = Rebuilder(board, stock, line, book)
         live = board.sales["spring"]
         live.fence()
