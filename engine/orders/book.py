@@ -85,9 +85,18 @@ class Refund:
     checks: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class PaymentWish:
+    """A buyer who wants to pay an order, by a clock."""
+
+    order_no: str
+    buyer: bytes
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartedPayment:
-    """What is needed to ask for a prepay id, or to reuse the one that is still valid."""
+    """What is needed to ask for a prepay id, or to reuse a valid one; the fields in the order of the SQL."""
 
     amount_fen: int
     deadline_ms: int
@@ -157,16 +166,21 @@ class OrderBook:
         rows = await self._fetch(self._sql.release, list(order_nos), sources(event, State.RELEASED))
         return [row["order_no"] for row in rows]
 
-    async def retake(self, settlement: Settlement, sale_id: str) -> bool:
-        """A released order is paid after all, with its units, and its payment is written. Raises NoUnitsLeft."""
+    async def retake(self, settlement: Settlement, sale_id: str, epoch: int) -> bool:
+        """A released order is paid after all, with its units, and its payment is written; False when it was released
+        no more. Raises StaleEpoch and NoUnitsLeft: then nothing was written."""
         try:
             async with transaction(self.pool) as conn:
-                from_states = sources(Event.RETAKEN, State.PAID)
-                moved = await conn.fetchval(self._sql.retake, settlement.order_no, from_states)
+                row = await conn.fetchrow(
+                    self._sql.retake, settlement.order_no, sources(Event.RETAKEN, State.PAID), sale_id, epoch
+                )
+                assert row is not None
+                if row["fence"] == 0:
+                    raise StaleEpoch(sale_id)
                 await self._write_payment(conn, settlement, sale_id)
         except asyncpg.CheckViolationError as error:
             raise NoUnitsLeft(settlement.order_no) from error
-        return moved is not None
+        return row["order_no"] is not None
 
     async def read(self, order_no: str) -> Order | None:
         """One order."""
@@ -199,18 +213,28 @@ class OrderBook:
         rows = await self._fetch(self._sql.start_closing, list(order_nos), sources(event, State.CLOSING))
         return [row["order_no"] for row in rows]
 
-    async def start_payment(self, order_no: str, buyer: bytes, *, now_ms: int, mchid: str) -> "StartedPayment | None":
+    async def start_payments(self, wishes: Sequence["PaymentWish"], *, mchid: str) -> "list[StartedPayment | None]":
         """Written down before WeChat is called: from now on only WeChat's word releases the units.
 
-        None when the order is not this buyer's, is past its deadline, or is in no state to be paid.
+        None where the order is not this buyer's, is past its deadline, or is in no state to be paid.
         """
         from_states = [*sources(Event.PAYMENT_STARTED, State.PAYING), State.PAYING.value]
-        rows = await self._fetch(self._sql.start_payment, order_no, buyer, from_states, now_ms, mchid)
-        return StartedPayment(**dict(rows[0])) if rows else None
+        async with connection(self._commits) as conn:
+            rows = await conn.fetch(
+                self._sql.start_payments,
+                [wish.order_no for wish in wishes],
+                [wish.buyer for wish in wishes],
+                [wish.now_ms for wish in wishes],
+                from_states,
+                mchid,
+            )
+        started = {(row["order_no"], row["buyer"]): StartedPayment(*tuple(row)[2:]) for row in rows}
+        return [started.get((wish.order_no, wish.buyer)) for wish in wishes]
 
-    async def keep_prepay(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
-        """Remember the prepay id, so that the next tap reuses it."""
-        await self._fetch(self._sql.keep_prepay, order_no, prepay_id, valid_until)
+    async def keep_prepays(self, kept: Sequence[tuple[str, str, datetime]]) -> list[None]:
+        """Remember prepay ids (order number, id, valid until), so that the next tap reuses them."""
+        await self._fetch(self._sql.keep_prepays, *map(list, zip(*kept, strict=True)))
+        return [None] * len(kept)
 
     async def settle(self, settlements: Sequence[Settlement]) -> dict[str, str]:
         """Write the payments and move their orders to paid, all in one transaction.

@@ -10,6 +10,7 @@ from engine.line.place import pass_is_good
 from engine.orders.book import OrderBook
 from engine.orders.desks import Desks
 from engine.orders.placing import Refused
+from engine.orders.reading import OrderReader
 from engine.orders.records import Order, is_order_no
 from engine.orders.request import is_idempotency_key, read_items
 from engine.orders.states import Event, State
@@ -59,6 +60,7 @@ class OrderRoutes:
     ) -> None:
         self._desks = desks
         self._book = book
+        self._reader = OrderReader(book)
         self._stock = stock
         self._buyers = buyers
         self._keys = keys
@@ -141,7 +143,7 @@ class OrderRoutes:
         buyer = self._buyers.of(request, now_s=self._now_s())
         if buyer is None:
             return Code.LOGIN_REQUIRED
-        order = await self._book.read(order_no if is_order_no(order_no) else "")
+        order = await self._reader.read(order_no if is_order_no(order_no) else "")
         return order if order is not None and order.buyer == buyer else Code.UNKNOWN_ORDER
 
     async def _give_back(self, order: Order) -> None:

@@ -48,10 +48,14 @@ with moved as (
 select order_no from moved
 
 -- name: retake
-with moved as (
+with fence as (
+    -- As in place: units that Redis gave under an older epoch were forgotten with it.
+    select sale_id from sales where sale_id = $3 and epoch = $4 for share
+), moved as (
     update orders set state = 'paid', has_units = true, changed_at = now()
+    from fence
     where order_no = $1 and state = any($2::order_state[])
-    returning order_no, sale_id
+    returning order_no, orders.sale_id
 ), total as (
     select i.sku_id, sum(i.quantity)::integer as quantity
     from order_items i join moved using (order_no, sale_id) group by i.sku_id
@@ -60,7 +64,7 @@ with moved as (
 ), raised as (
     update skus set allocated = allocated + locked.quantity from locked where skus.sku_id = locked.sku_id
 )
-select order_no from moved
+select (select count(*) from fence) as fence, (select order_no from moved) as order_no
 
 -- name: read_orders
 select o.order_no, o.sale_id, o.buyer, o.request_id, o.body_digest, o.state::text as state, o.has_units, o.amount_fen,
@@ -88,19 +92,21 @@ update orders set state = 'closing', changed_at = now(), next_check_at = now(), 
 where order_no = any($1::text[]) and state = any($2::order_state[])
 returning order_no
 
--- name: start_payment
-update orders
-set state = 'paying', changed_at = now(), mchid = coalesce(mchid, $5),
-    next_check_at = coalesce(next_check_at, now() + interval '5 seconds')
-where order_no = $1 and buyer = $2 and state = any($3::order_state[])
-    and deadline > to_timestamp($4::bigint / 1000.0)
-returning amount_fen, (extract(epoch from deadline) * 1000)::bigint as deadline_ms,
-    case when prepay_until > now() then prepay_id end as prepay_id,
-    (select openid_sealed from buyers where buyers.buyer = orders.buyer) as openid_sealed
+-- name: start_payments
+update orders o
+set state = 'paying', changed_at = now(), mchid = coalesce(o.mchid, $5),
+    next_check_at = coalesce(o.next_check_at, now() + interval '5 seconds')
+from unnest($1::text[], $2::bytea[], $3::bigint[]) as w (order_no, buyer, now_ms)
+where o.order_no = w.order_no and o.buyer = w.buyer and o.state = any($4::order_state[])
+    and o.deadline > to_timestamp(w.now_ms / 1000.0)
+returning o.order_no, o.buyer, o.amount_fen, (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms,
+    case when o.prepay_until > now() then o.prepay_id end as prepay_id,
+    (select openid_sealed from buyers b where b.buyer = o.buyer) as openid_sealed
 
--- name: keep_prepay
-update orders set prepay_id = $2, prepay_until = $3
-where order_no = $1
+-- name: keep_prepays
+update orders o set prepay_id = w.prepay_id, prepay_until = w.prepay_until
+from unnest($1::text[], $2::text[], $3::timestamptz[]) as w (order_no, prepay_id, prepay_until)
+where o.order_no = w.order_no
 
 -- name: settle
 -- Amount, merchant and buyer are part of the condition: money that differs in any of them moves nothing.

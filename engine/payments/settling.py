@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from engine import telemetry
-from engine.catalog.board import Board
+from engine.catalog.board import Board, LiveSale
 from engine.infra.batcher import Batcher
-from engine.infra.outage import Outage, RedisAway
-from engine.orders.book import NoUnitsLeft, OrderBook, Settlement
+from engine.infra.outage import Outage, PostgresAway, RedisAway
+from engine.orders.book import NoUnitsLeft, OrderBook, Settlement, StaleEpoch
 from engine.orders.records import Order
 from engine.orders.states import OPEN, State
 from engine.payments.port import PaidReport
-from engine.stock.codes import RetakeCode
+from engine.stock.codes import ConfirmCode, RetakeCode
 from engine.stock.stock import Stock
 
 log = structlog.get_logger(__name__)
@@ -145,21 +145,37 @@ class Settler:
         """Money for a released order: the same units again if they are free, else the money goes back."""
         live = self._board.sales.get(order.sale_id)
         if live is None:
+            if not self._board.loaded:
+                raise PostgresAway("this process has not read the catalog yet")
             return await self._refund(order, settlement)
-        code = await self._stock.retake(live.keys, live.epoch, order.claim())
+        keys, epoch = live.keys, live.epoch
+        code = await self._stock.retake(keys, epoch, order.claim())
         if code is RetakeCode.FENCED:
             live.fence()
             raise RedisAway("the sale is being restored")
         if code not in (RetakeCode.TAKEN, RetakeCode.REPEATED):
             return await self._refund(order, settlement)
         try:
-            retaken = await self._book.retake(settlement, order.sale_id)
+            moved = await self._book.retake(settlement, order.sale_id, epoch)
+        except StaleEpoch as stale:
+            raise RedisAway("the sale was restored meanwhile; the report must come again") from stale
         except NoUnitsLeft:
-            await self._stock.release(live.keys, live.epoch, [order.order_no], sold=True)
+            await self._stock.release(keys, epoch, [order.order_no], sold=True)
             return await self._refund(order, settlement)
-        await self._confirm(order.sale_id, [order.order_no])  # where Redis had not heard of the release
+        if not moved:
+            await self._leave_to_the_first(order, live, epoch)
+            return Settled.REPEATED
+        # Redis may not have heard of the release, or hear of it only now, between our two calls.
+        if await self._stock.confirm(keys, epoch, [order.order_no]) == [ConfirmCode.MISSING]:
+            await self._stock.retake(keys, epoch, order.claim())
         log.warning("late_payment_retaken", order=order.order_no)
-        return Settled.RETAKEN if retaken else Settled.REPEATED
+        return Settled.RETAKEN
+
+    async def _leave_to_the_first(self, order: Order, live: LiveSale, epoch: int) -> None:
+        """Another report of the same money was faster. If it was refunded, what we took in Redis goes back."""
+        now = await self._book.read(order.order_no)
+        if now is not None and not now.has_units:
+            await self._stock.release(live.keys, epoch, [order.order_no], sold=True)
 
     async def _refund(self, order: Order, settlement: Settlement) -> Settled:
         decided = await self._book.decide_refund(

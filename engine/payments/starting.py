@@ -8,12 +8,16 @@ from datetime import UTC, datetime
 
 import structlog
 
-from engine.infra.outage import Outage, ProviderAway
-from engine.orders.book import OrderBook
+from engine.infra.batcher import Batcher
+from engine.infra.outage import ProviderAway
+from engine.orders.book import OrderBook, PaymentWish, StartedPayment
 from engine.payments.port import PaymentProvider, PrepayRequest, ProviderRefusal, RefusalKind
 from engine.web.buyers import Privacy
 
 log = structlog.get_logger(__name__)
+
+START_COUNT_MAX = 200
+START_QUEUE_COUNT_MAX = 20_000
 
 SPENT = (RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN)
 
@@ -35,11 +39,16 @@ class Starter:
         self._privacy = privacy
         self._mchid = mchid
         self._description = description
-        self._keeping: set[asyncio.Task[None]] = set()
+        self._starts: Batcher[PaymentWish, StartedPayment | None] = Batcher(
+            self._start_all, batch_count_max=START_COUNT_MAX, queue_count_max=START_QUEUE_COUNT_MAX
+        )
+        self._keeps: Batcher[tuple[str, str, datetime], None] = Batcher(
+            book.keep_prepays, batch_count_max=START_COUNT_MAX, queue_count_max=START_QUEUE_COUNT_MAX
+        )
 
     async def start(self, order_no: str, buyer: bytes, *, now_ms: int) -> Mapping[str, str] | NotStarted:
         """The signed parameters, with the prepay id of an earlier tap while it is valid. Raises Outage."""
-        started = await self._book.start_payment(order_no, buyer, now_ms=now_ms, mchid=self._mchid)
+        started = await self._starts.submit(PaymentWish(order_no, buyer, now_ms))
         if started is None or started.openid_sealed is None:
             return NotStarted.NOT_PAYABLE
         prepay_id = started.prepay_id
@@ -65,14 +74,14 @@ class Starter:
             return NotStarted.NOT_PAYABLE
         raise ProviderAway(f"WeChat Pay gave no prepay id: {refusal.kind}")
 
+    async def _start_all(self, wishes: list[PaymentWish]) -> "list[StartedPayment | None]":
+        return await self._book.start_payments(wishes, mchid=self._mchid)
+
     def _keep(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
         """Nobody waits for this: without it the next tap asks WeChat again and gets the same."""
-        task = asyncio.get_running_loop().create_task(self._keep_prepay(order_no, prepay_id, valid_until))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        self._keeps.submit((order_no, prepay_id, valid_until)).add_done_callback(_tell_if_not_kept)
 
-    async def _keep_prepay(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
-        try:
-            await self._book.keep_prepay(order_no, prepay_id, valid_until)
-        except Outage as outage:
-            log.warning("prepay_not_kept", reason=str(outage))
+
+def _tell_if_not_kept(keeping: "asyncio.Future[None]") -> None:
+    if not keeping.cancelled() and (error := keeping.exception()) is not None:
+        log.warning("prepay_not_kept", reason=str(error))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from engine.infra.batcher import Batcher
 from engine.infra.postgres import connection, load_queries
 from engine.infra.seals import Opened, Purpose, SealKeys
 from engine.web.http import Request
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NONCE_BYTES = 12
 BEARER = "Bearer "
+KEEP_COUNT_MAX = 200  # logins written down in one transaction
+KEEP_QUEUE_COUNT_MAX = 20_000
 
 
 class Privacy:
@@ -47,15 +50,23 @@ class Buyers:
     def __init__(self, pool: "Pool", keys: SealKeys, privacy: Privacy) -> None:
         self._pool = pool
         self._keys = keys
+        self._batcher: Batcher[tuple[bytes, bytes], None] = Batcher(
+            self._keep_all, batch_count_max=KEEP_COUNT_MAX, queue_count_max=KEEP_QUEUE_COUNT_MAX
+        )
         self._sql = load_queries(Path(__file__).with_name("queries.sql"))
         self.privacy = privacy
 
     async def remember(self, openid: str, nonce: bytes) -> bytes:
         """The buyer, written down. Raises PostgresAway."""
         buyer = self.privacy.buyer_of(openid)
-        async with connection(self._pool) as conn:
-            await conn.execute(self._sql.keep_buyer, buyer, self.privacy.seal_openid(openid, nonce))
+        await self._batcher.submit((buyer, self.privacy.seal_openid(openid, nonce)))
         return buyer
+
+    async def _keep_all(self, kept: list[tuple[bytes, bytes]]) -> list[None]:
+        once = dict(kept)  # somebody may log in on two phones at once
+        async with connection(self._pool) as conn:
+            await conn.execute(self._sql.keep_buyers, list(once), list(once.values()))
+        return [None] * len(kept)
 
     def seal(self, buyer: bytes, *, expires_s: int) -> str:
         """What the buyer shows from now on."""
