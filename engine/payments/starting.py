@@ -16,6 +16,9 @@ from engine.web.buyers import Privacy
 
 log = structlog.get_logger(__name__)
 
+# Prepay calls at a time in one worker. Beyond what WeChat answers at once they would only wait there, with their
+# clocks running, and be sent again: here they wait without one.
+PREPAY_COUNT_MAX = 48
 START_COUNT_MAX = 200
 START_QUEUE_COUNT_MAX = 20_000
 
@@ -39,6 +42,7 @@ class Starter:
         self._privacy = privacy
         self._mchid = mchid
         self._description = description
+        self._calls = asyncio.Semaphore(PREPAY_COUNT_MAX)
         self._starts: Batcher[PaymentWish, StartedPayment | None] = Batcher(
             self._start_all, batch_count_max=START_COUNT_MAX, queue_count_max=START_QUEUE_COUNT_MAX
         )
@@ -53,15 +57,15 @@ class Starter:
             return NotStarted.NOT_PAYABLE
         prepay_id = started.prepay_id
         if prepay_id is None:
-            prepaid = await self._provider.create(
-                PrepayRequest(
-                    order_no=order_no,
-                    description=self._description,
-                    total_fen=started.amount_fen,
-                    openid=self._privacy.open_openid(started.openid_sealed, buyer),
-                    expires_at=datetime.fromtimestamp(started.deadline_ms / 1000, UTC),
-                )
+            request = PrepayRequest(
+                order_no=order_no,
+                description=self._description,
+                total_fen=started.amount_fen,
+                openid=self._privacy.open_openid(started.openid_sealed, buyer),
+                expires_at=datetime.fromtimestamp(started.deadline_ms / 1000, UTC),
             )
+            async with self._calls:
+                prepaid = await self._provider.create(request)
             if isinstance(prepaid, ProviderRefusal):
                 return self._refused(order_no, prepaid)
             prepay_id = prepaid.prepay_id
