@@ -24,6 +24,7 @@ Request: TypeAlias = web.BaseRequest
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGE_CHARS = 2
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _status_lines = {status: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _date: tuple[int, bytes] = (0, b"")
@@ -140,6 +141,8 @@ async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> by
         raise BodyTooLarge
     try:
         async with asyncio.timeout(timeout_s):
+            if request.headers.get("Expect", "").lower() == "100-continue" and request.protocol.transport is not None:
+                request.protocol.transport.write(CONTINUE)
             raw = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge from None

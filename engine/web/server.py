@@ -2,7 +2,8 @@
 
 Limits: bytes of head and body, seconds for each of them, seconds for a whole request, requests at a time. A
 connection that has not sent a complete head within the head timeout is closed; that is the keep-alive timeout of
-aiohttp, which also ends idle connections.
+aiohttp, which also ends idle connections. A client that does not take its answers within the time of a request loses
+its connection.
 
 Drain, on SIGTERM: readiness fails first, and every answer from then on closes its connection, so that keep-alive
 clients leave by themselves. After the notice the listener takes in what has begun and closes. Connections that are
@@ -14,6 +15,7 @@ import asyncio
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -57,7 +59,31 @@ class _Connection(RequestHandler):
     even into the log.
     """
 
-    __slots__ = ()
+    __slots__ = ("_patience", "_reader_timeout_s")
+
+    def __init__(self, server: web.Server, *, reader_timeout_s: float, **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._reader_timeout_s = reader_timeout_s
+        self._patience: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """The client does not read: what we wrote fills its window and our buffer."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._patience = self._loop.call_later(self._reader_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._calm()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._calm()
+        super().connection_lost(exc)
+
+    def _calm(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def handle_error(  # type: ignore[override]  # our Response is all that the server asks of one
         self,
@@ -121,6 +147,7 @@ class Listener:
             max_headers=HEAD_FIELDS_MAX,
             lingering_time=1.0,
             auto_decompress=False,
+            reader_timeout_s=limits.request_timeout_s,
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
         await self._runner.setup()

@@ -26,7 +26,8 @@ FRESH_COUNT = 16
 def engine(clean_redis_url: str, database_url: str, tmp_path: Path) -> Iterator[Engine]:
     """Two workers on one port."""
     stores = Stores(redis_url=clean_redis_url, postgres_url=database_url)
-    with Engine(tmp_path, stores, workers=2, settings={"WEB_DRAIN_TIMEOUT_S": str(DRAIN_TIMEOUT_S)}) as engine:
+    settings = {"WEB_DRAIN_NOTICE_S": "1", "WEB_DRAIN_TIMEOUT_S": str(DRAIN_TIMEOUT_S)}
+    with Engine(tmp_path, stores, workers=2, settings=settings) as engine:
         yield engine
 
 

@@ -14,7 +14,11 @@ from tests.support.engine import Engine, OnSale, Stores
 
 CAPACITIES = {"floor": 100_000, "stand": 100_000}
 # Short enough for a test to wait for them, long enough not to be met by accident on a busy machine.
-DEADLINES = {"WEB_HEAD_TIMEOUT_S": "2", "WEB_BODY_TIMEOUT_S": "1.5", "WEB_DRAIN_NOTICE_S": "0.5"}
+DEADLINES = {
+    "WEB_HEAD_TIMEOUT_S": "2",
+    "WEB_BODY_TIMEOUT_S": "1.5",
+    "WEB_REQUEST_TIMEOUT_S": "5.5",
+}
 
 
 @pytest.fixture(scope="session")

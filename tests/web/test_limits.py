@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import gzip
+import socket
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -156,3 +158,36 @@ async def test_slow_clients_do_not_slow_the_others(engine: Engine, crowd: Crowd,
         for _ in range(20):
             assert (await crowd.ask("GET", f"/v1/sales/{sale.sale_id}/line")).status == 200
         assert time.monotonic() - began < SLACK_S
+
+
+async def test_body_is_asked_for_when_the_client_waits_to_be_asked(engine: Engine) -> None:
+    async with raw.connection(engine.public_url) as (reader, writer):
+        writer.write(raw.head("POST", "/v1/login", "Content-Length: 2", "Expect: 100-continue"))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"{}")
+        assert (await raw.read_to_end(reader)).code == "BODY_INVALID"
+
+
+async def test_body_that_is_too_large_is_not_asked_for(engine: Engine) -> None:
+    fields = ("Content-Length: 99999999", "Expect: 100-continue")
+    assert (await raw.send(engine.public_url, raw.head("POST", "/v1/login", *fields))).status == 413
+
+
+async def flood_without_reading(url: str) -> None:
+    """Ask for large answers and take none of them, until the server ends it with an OSError."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (parts.hostname, parts.port))
+        while True:
+            await loop.sock_sendall(sock, b"GET /openapi.json HTTP/1.1\r\nHost: t\r\n\r\n" * 100)
+
+
+async def test_client_that_does_not_read_its_answers_is_cut_off(engine: Engine) -> None:
+    patience_s = engine.config.web.request_timeout_s
+    began = time.monotonic()
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(flood_without_reading(engine.public_url), patience_s + 2 * SLACK_S)
+    assert time.monotonic() - began > patience_s - 1.0
