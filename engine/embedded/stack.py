@@ -33,6 +33,8 @@ from engine.simulator import credentials
 PUBLIC_PORT = 8080
 DATABASE = "floodgate"
 COMMAND_TIMEOUT_S = 60.0
+# Nobody at a terminal wants to wait for idle connections to end by themselves as long as production does.
+DRAIN_TIMEOUT_S = 3.0
 
 REDIS_VARIABLE = "FLOODGATE_REDIS_URL"
 POSTGRES_VARIABLE = "FLOODGATE_POSTGRES_URL"
@@ -143,6 +145,7 @@ class _Stack:
         config = self.folder / "floodgate.toml"
         local_config.write_private(config, local_config.to_toml(content))
         self.environment = {
+            "FLOODGATE_WEB_DRAIN_TIMEOUT_S": f"{DRAIN_TIMEOUT_S:g}",
             **local_config.environment_without(content, os.environ),
             "FLOODGATE_CONFIG": str(config),
             "PYTHONUNBUFFERED": "1",
