@@ -334,6 +334,12 @@ class OrderBook:
             yield [(_claim(row), row["deadline_ms"]) for row in rows]
             after = rows[-1]["request_id"]
 
+    async def find_decided(self, sale_id: str, *, age_s: float) -> tuple[list[str], list[str]]:
+        """The orders that lost their units, and those that were paid, within this time."""
+        rows = await self._fetch(self._sql.find_decided, sale_id, age_s)
+        released = [row["order_no"] for row in rows if not row["has_units"]]
+        return released, [row["order_no"] for row in rows if row["has_units"]]
+
     async def count_states(self, sale_id: str) -> dict[str, int]:
         """How many orders of the sale stand in each state."""
         rows = await self._fetch(self._sql.count_states, sale_id)

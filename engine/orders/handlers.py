@@ -2,9 +2,6 @@
 
 from collections.abc import Callable
 
-import structlog
-
-from engine.infra.outage import Outage
 from engine.infra.seals import SealKeys
 from engine.line.place import pass_is_good
 from engine.orders.book import OrderBook
@@ -14,14 +11,13 @@ from engine.orders.reading import OrderReader
 from engine.orders.records import Order, is_order_no
 from engine.orders.request import is_idempotency_key, read_items
 from engine.orders.states import Event, State
+from engine.orders.telling import tell_released
 from engine.stock.codes import ReserveCode
 from engine.stock.stock import Stock
 from engine.web.buyers import Buyers
 from engine.web.http import Request, Response, answer, read_body, refuse
 from engine.web.problems import Code
 from engine.web.routes import Route
-
-log = structlog.get_logger(__name__)
 
 PASS_HEADER = "Floodgate-Pass"  # noqa: S105 - the name of a header
 KEY_HEADER = "Idempotency-Key"
@@ -127,7 +123,9 @@ class OrderRoutes:
         if not isinstance(order, Order):
             return refuse(request, order)
         if order.state is State.HELD and await self._book.release([order_no], Event.CANCELLED):
-            await self._give_back(order)
+            desk = self._desks.of(order.sale_id)
+            if desk is not None:
+                await tell_released(desk.live, self._stock, self._book, [order_no])
         elif order.state is State.PAYING:
             await self._book.start_closing([order_no], Event.CANCELLED)
         now = await self._book.read(order_no)
@@ -145,13 +143,3 @@ class OrderRoutes:
             return Code.LOGIN_REQUIRED
         order = await self._reader.read(order_no if is_order_no(order_no) else "")
         return order if order is not None and order.buyer == buyer else Code.UNKNOWN_ORDER
-
-    async def _give_back(self, order: Order) -> None:
-        """The book has released the order; if Redis does not hear it now, the sweeper will tell it."""
-        desk = self._desks.of(order.sale_id)
-        if desk is None:
-            return
-        try:
-            await self._stock.release(desk.live.keys, desk.live.epoch, [order.order_no])
-        except Outage as outage:
-            log.warning("release_left_to_the_sweeper", reason=str(outage))

@@ -203,6 +203,11 @@ where o.sale_id = $1 and o.request_id > $2
 group by o.order_no, o.sale_id
 order by o.request_id limit $3
 
+-- name: find_decided
+select order_no, has_units from orders
+where sale_id = $1 and changed_at > now() - make_interval(secs => $2::float8)
+    and state not in ('held', 'paying', 'closing')
+
 -- name: count_states
 select state::text as state, count(*) as orders, coalesce(sum(amount_fen), 0)::bigint as amount_fen
 from orders where sale_id = $1 group by state

@@ -14,6 +14,7 @@ from engine.infra.outage import Outage
 from engine.orders.book import OrderBook
 from engine.orders.records import Order
 from engine.orders.states import Event, State
+from engine.orders.telling import tell_released
 from engine.payments.port import CloseResult, PaymentProvider, TradeState
 from engine.payments.settling import Settler
 from engine.stock.stock import Stock
@@ -89,4 +90,4 @@ class Closer:
         telemetry.ORDERS_RELEASED.labels("unpaid").inc()
         live = self._board.sales.get(order.sale_id)
         if live is not None:
-            await self._stock.release(live.keys, live.epoch, [order.order_no])
+            await tell_released(live, self._stock, self._book, [order.order_no])
