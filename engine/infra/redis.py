@@ -21,6 +21,9 @@ from engine.infra.outage import RedisAway
 LUA = Path(__file__).resolve().parents[2] / "lua"
 PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"  # where a wheel has them
 
+# RuntimeError is uvloop's word for a connection that the other side closed a moment ago: nothing was sent.
+AWAY = (RedisError, OSError, TimeoutError, RuntimeError)
+
 Client: TypeAlias = "Redis | RedisCluster"
 
 
@@ -57,14 +60,14 @@ class RedisStore:
             except NoScriptError:
                 # Not SCRIPT LOAD and EVALSHA: the scripts may be flushed again between the two.
                 return await self.client.execute_command("EVAL", script.source, len(keys), *keys, *args)
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             raise RedisAway(f"{script.name}: {type(error).__name__}: {error}") from error
 
     async def facts(self) -> dict[str, Any]:
         """INFO of one node: version, memory policy, persistence. Raises RedisAway."""
         try:
             found = await self.client.info()
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             raise RedisAway(f"INFO: {type(error).__name__}: {error}") from error
         if "redis_version" not in found:  # a Cluster answers node by node
             found = next(iter(found.values()))
@@ -74,7 +77,7 @@ class RedisStore:
         """Raises RedisAway unless Redis answers."""
         try:
             await self.client.ping()
-        except (RedisError, OSError, TimeoutError) as error:
+        except AWAY as error:
             raise RedisAway(f"PING: {type(error).__name__}: {error}") from error
 
     async def close(self) -> None:
@@ -98,7 +101,7 @@ async def open_redis(url: str, *, connections_max: int, timeout_s: float, connec
     single = Redis.from_pool(pool)
     try:
         cluster = (await single.info("cluster")).get("cluster_enabled") == 1
-    except (RedisError, OSError, TimeoutError) as error:
+    except AWAY as error:
         await single.aclose()
         raise RedisAway(f"{type(error).__name__}: {error}") from error
     if not cluster:
