@@ -137,6 +137,10 @@ class Rig:
         """Hold the next exchange with PostgreSQL that contains all of `match`."""
         return Trap([self.engine.wires[name].postgres for name in processes], *match, hold=hold)
 
+    def trap_wechat(self, *match: bytes, hold: Hold) -> Trap:
+        """Hold the next exchange of the jobs with WeChat that contains all of `match`."""
+        return Trap([self.engine.wires["jobs"].wechat], *match, hold=hold)
+
     def process_of(self, wire: Wire) -> Program:
         """The process that talks through this wire."""
         for name, wires in self.engine.wires.items():
@@ -182,6 +186,7 @@ class Rig:
         sale_id = sale_id or f"sale-{secrets.token_hex(4)}"
         await self.apply(sale_text(sale_id=sale_id, capacities=capacities, **rules), opens_in_s=opens_in_s)
         await asyncio.to_thread(self.engine.wait_until_live, sale_id)
+        await self.until(lambda: self._known_to_jobs(sale_id))
         return OnSale(sale_id, tuple(f"{sale_id}-{name}" for name in capacities))
 
     async def apply(self, text: str, *, opens_in_s: float = 0) -> None:
@@ -194,6 +199,10 @@ class Rig:
             await apply(conn, read)
         finally:
             await conn.close()
+
+    def _known_to_jobs(self, sale_id: str) -> bool:
+        found = self.engine.admin_sale(sale_id, admin_url=self.engine.jobs_admin_url)
+        return bool(found.get("phase") == "live")
 
     # --- what a test sees ---
 

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away between any two bytes. What was promised is there; what is doubtful is asked again, not guessed."""
+"""PostgreSQL goes away between any two bytes. What was promised is there; what is in doubt is asked again."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.promises import Journal, assert_kept
-from tests.faults.rig import Rig, show
+from tests.faults.rig import WEB, Rig, show
 from tests.support.buyer import Crowd
 from tests.support.engine import OnSale
 from tests.support.proxy import Hold
@@ -105,6 +105,27 @@ async def test_a_commit_that_arrives_after_its_repeat_changes_nothing(
         trap.let_go()
     assert (await lost).json["order_no"] == answer.json["order_no"]
     assert len(await rig.orders_of(sale)) == 1
+    await assert_kept(rig, sale, journal)
+
+
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+async def test_connections_reset_at_any_moment_are_an_outage_and_never_an_error(
+    rig: Rig, sale: OnSale, crowd: Crowd, journal: Journal, store: str
+) -> None:
+    wires = [getattr(rig.engine.wires[name], store) for name in WEB]
+    buyers = await asyncio.gather(*(crowd.ready_buyer(sale.sale_id) for _ in range(30)))
+
+    async def reset_again_and_again() -> None:
+        while True:
+            for wire in wires:
+                await asyncio.to_thread(wire.reset)
+            await asyncio.sleep(0.02)
+
+    resetting = asyncio.create_task(reset_again_and_again())
+    ordering = [asyncio.create_task(journal.insist(buyer, sale, {sale.skus[0]: 1})) for buyer in buyers]
+    await asyncio.sleep(1.0)
+    resetting.cancel()
+    assert {answer.status for answer in await asyncio.gather(*ordering)} == {201}
     await assert_kept(rig, sale, journal)
 
 

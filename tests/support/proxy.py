@@ -39,6 +39,7 @@ class Trap:
         self.match = match
         self.hold = hold
         self._wires = wires
+        self._over = False
         self._sprung = threading.Event()
         self._lock = threading.Lock()
         self._caught: tuple[Wire, _Pair] | None = None
@@ -69,14 +70,16 @@ class Trap:
     def let_go(self) -> None:
         """What was held goes on its way."""
         self._disarm()
-        if self._caught is not None:
+        if self._caught is not None and not self._over:
+            self._over = True
             wire, pair = self._caught
             wire.do(pair.open_all)
 
     def cut(self) -> None:
         """The held connection ends at both sides with a reset, and what was held is lost."""
         self._disarm()
-        if self._caught is not None:
+        if self._caught is not None and not self._over:
+            self._over = True
             wire, pair = self._caught
             wire.do(pair.reset)
 
