@@ -6,6 +6,7 @@ from engine.orders.records import Order
 
 READ_COUNT_MAX = 200
 READ_QUEUE_COUNT_MAX = 20_000
+READ_SPACING_S = 0.005
 
 
 class OrderReader:
@@ -14,7 +15,10 @@ class OrderReader:
     def __init__(self, book: OrderBook) -> None:
         self._book = book
         self._batcher: Batcher[str, Order | None] = Batcher(
-            self._read_all, batch_count_max=READ_COUNT_MAX, queue_count_max=READ_QUEUE_COUNT_MAX
+            self._read_all,
+            batch_count_max=READ_COUNT_MAX,
+            queue_count_max=READ_QUEUE_COUNT_MAX,
+            spacing_s=READ_SPACING_S,
         )
 
     async def read(self, order_no: str) -> Order | None:

@@ -14,10 +14,11 @@ import structlog
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
 from engine.infra.batcher import Batcher
-from engine.infra.outage import Outage, PostgresAway, RedisAway
+from engine.infra.outage import PostgresAway, RedisAway
 from engine.orders.book import NoUnitsLeft, OrderBook, Settlement, StaleEpoch
 from engine.orders.records import Order
 from engine.orders.states import OPEN, State
+from engine.orders.telling import tell_paid
 from engine.payments.port import PaidReport
 from engine.stock.codes import ConfirmCode, RetakeCode
 from engine.stock.stock import Stock
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 SETTLE_COUNT_MAX = 200
 SETTLE_QUEUE_COUNT_MAX = 20_000
+TELL_SPACING_S = 0.05  # nobody waits for it
+SETTLE_SPACING_S = 0.01  # WeChat waits up to five seconds
 LATE_REASON = "sold out before the payment arrived"
 
 
@@ -69,9 +72,17 @@ class Settler:
         self._buyer_of = buyer_of
         self._appid = appid
         self._mchid = mchid
-        self._following: set[asyncio.Task[None]] = set()
+        self._tells: Batcher[tuple[str, str], None] = Batcher(
+            self._tell,
+            batch_count_max=SETTLE_COUNT_MAX,
+            queue_count_max=SETTLE_QUEUE_COUNT_MAX,
+            spacing_s=TELL_SPACING_S,
+        )
         self._batcher: Batcher[Settlement, bool] = Batcher(
-            self._commit, batch_count_max=SETTLE_COUNT_MAX, queue_count_max=SETTLE_QUEUE_COUNT_MAX
+            self._commit,
+            batch_count_max=SETTLE_COUNT_MAX,
+            queue_count_max=SETTLE_QUEUE_COUNT_MAX,
+            spacing_s=SETTLE_SPACING_S,
         )
 
     async def settle(self, report: PaidReport, learned_by: str) -> Settled:
@@ -102,28 +113,23 @@ class Settler:
     async def _commit(self, settlements: list[Settlement]) -> list[bool]:
         """The group commit; whether each one moved its order. The first of several for one order does."""
         moved = await self._book.settle(settlements)
-        if moved:
-            task = asyncio.get_running_loop().create_task(self._follow(dict(moved)))
-            self._following.add(task)
-            task.add_done_callback(self._following.discard)
+        for order_no, sale_id in moved.items():
+            self._tells.submit((sale_id, order_no)).add_done_callback(_forget)
         return [moved.pop(settlement.order_no, None) is not None for settlement in settlements]
 
-    async def _follow(self, moved: dict[str, str]) -> None:
+    async def _tell(self, paid: list[tuple[str, str]]) -> list[None]:
         """Tell Redis that held is sold. If it does not hear, the sweeper repeats it."""
         by_sale: dict[str, list[str]] = {}
-        for order_no, sale_id in moved.items():
+        for sale_id, order_no in paid:
             by_sale.setdefault(sale_id, []).append(order_no)
         for sale_id, order_nos in by_sale.items():
             await self._confirm(sale_id, order_nos)
+        return [None] * len(paid)
 
     async def _confirm(self, sale_id: str, order_nos: Sequence[str]) -> None:
         live = self._board.sales.get(sale_id)
-        if live is None:
-            return
-        try:
-            await self._stock.confirm(live.keys, live.epoch, order_nos)
-        except Outage as outage:
-            log.warning("confirm_left_to_the_sweeper", reason=str(outage))
+        if live is not None:
+            await tell_paid(live, self._stock, self._book, order_nos)
 
     async def _decide(self, settlement: Settlement) -> Settled:
         order = await self._book.read(settlement.order_no)
@@ -139,6 +145,8 @@ class Settler:
             raise RedisAway("the order changed while its payment was settled; the report must come again")
         # Paid already. A second transaction for the same order is money too: it is written down and the audit tells.
         await self._book.write_payment(settlement, order.sale_id)
+        if order.has_units:
+            await self._confirm(order.sale_id, [order.order_no])  # whoever was first may have died before that
         return Settled.REPEATED
 
     async def _late(self, order: Order, settlement: Settlement) -> Settled:
@@ -183,3 +191,8 @@ class Settler:
         )
         log.warning("late_payment_refunded", order=order.order_no)
         return Settled.REFUNDING if decided else Settled.REPEATED
+
+
+def _forget(told: "asyncio.Future[None]") -> None:
+    if not told.cancelled() and (error := told.exception()) is not None:
+        log.warning("confirm_left_to_the_sweeper", reason=str(error))

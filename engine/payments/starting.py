@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 PREPAY_COUNT_MAX = 48
 START_COUNT_MAX = 200
 START_QUEUE_COUNT_MAX = 20_000
+START_SPACING_S = 0.01  # a buyer's thumb is slower
+KEEP_SPACING_S = 0.2  # nobody waits for it
 
 SPENT = (RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN)
 
@@ -44,10 +46,16 @@ class Starter:
         self._description = description
         self._calls = asyncio.Semaphore(PREPAY_COUNT_MAX)
         self._starts: Batcher[PaymentWish, StartedPayment | None] = Batcher(
-            self._start_all, batch_count_max=START_COUNT_MAX, queue_count_max=START_QUEUE_COUNT_MAX
+            self._start_all,
+            batch_count_max=START_COUNT_MAX,
+            queue_count_max=START_QUEUE_COUNT_MAX,
+            spacing_s=START_SPACING_S,
         )
         self._keeps: Batcher[tuple[str, str, datetime], None] = Batcher(
-            book.keep_prepays, batch_count_max=START_COUNT_MAX, queue_count_max=START_QUEUE_COUNT_MAX
+            book.keep_prepays,
+            batch_count_max=START_COUNT_MAX,
+            queue_count_max=START_QUEUE_COUNT_MAX,
+            spacing_s=KEEP_SPACING_S,
         )
 
     async def start(self, order_no: str, buyer: bytes, *, now_ms: int) -> Mapping[str, str] | NotStarted:

@@ -22,6 +22,7 @@ NONCE_BYTES = 12
 BEARER = "Bearer "
 KEEP_COUNT_MAX = 200  # logins written down in one transaction
 KEEP_QUEUE_COUNT_MAX = 20_000
+KEEP_SPACING_S = 0.01
 
 
 class Privacy:
@@ -51,7 +52,10 @@ class Buyers:
         self._pool = pool
         self._keys = keys
         self._batcher: Batcher[tuple[bytes, bytes], None] = Batcher(
-            self._keep_all, batch_count_max=KEEP_COUNT_MAX, queue_count_max=KEEP_QUEUE_COUNT_MAX
+            self._keep_all,
+            batch_count_max=KEEP_COUNT_MAX,
+            queue_count_max=KEEP_QUEUE_COUNT_MAX,
+            spacing_s=KEEP_SPACING_S,
         )
         self._sql = load_queries(Path(__file__).with_name("queries.sql"))
         self.privacy = privacy

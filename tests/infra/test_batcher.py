@@ -91,3 +91,20 @@ async def test_a_caller_who_left_does_not_disturb_the_others() -> None:
     left, stayed = batcher.submit(1), batcher.submit(2)
     left.cancel()
     assert await stayed == 2
+
+
+async def test_batches_begin_apart_and_a_lone_request_waits_for_nothing() -> None:
+    began_s: list[float] = []
+    clock = asyncio.get_running_loop().time
+
+    async def flush(items: list[int]) -> list[int]:
+        began_s.append(clock())
+        return items
+
+    batcher: Batcher[int, int] = Batcher(flush, batch_count_max=10, queue_count_max=10, spacing_s=0.2)
+    asked_s = clock()
+    await batcher.submit(1)
+    await asyncio.gather(batcher.submit(2), batcher.submit(3))
+    assert began_s[0] - asked_s < 0.1
+    assert len(began_s) == 2
+    assert began_s[1] - began_s[0] >= 0.19
