@@ -1,6 +1,5 @@
 """What the order book knows of an order, and the ids it is known by."""
 
-from base64 import b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,8 @@ from engine.orders.states import State
 from engine.stock.claim import BODY_DIGEST_BYTES, Claim, Item
 
 ORDER_NO_RANDOM_BYTES = 16
-ORDER_NO_CHARS = 26  # 128 bits in base32: A-Z and 2-7, which WeChat accepts as out_trade_no
+ORDER_NO_CHARS = 32  # 128 bits in hexadecimal: the longest out_trade_no that WeChat accepts
+HEX = frozenset("0123456789abcdef")
 REQUEST_ID_BYTES = 16
 
 
@@ -66,12 +66,12 @@ class Order:
 
 def order_no_of(randomness: bytes) -> str:
     """An order number from 16 random bytes."""
-    return b32encode(randomness)[:ORDER_NO_CHARS].decode("ascii")
+    return randomness.hex()
 
 
 def is_order_no(text: str) -> bool:
     """Whether this can be an order number at all."""
-    return len(text) == ORDER_NO_CHARS and text.isascii() and text.isalnum()
+    return len(text) == ORDER_NO_CHARS and HEX.issuperset(text)
 
 
 def request_id_of(buyer: bytes, idempotency_key: str) -> bytes:
