@@ -11,6 +11,7 @@ from engine.catalog.records import Sale, Sku
 from engine.catalog.store import load_sales
 from engine.infra.clock import ClockMs, wall_ms
 from engine.infra.keys import SaleKeys
+from engine.infra.outage import PostgresAway
 from engine.infra.postgres import connection
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class Board:
     now_ms: ClockMs = wall_ms
     sales: dict[str, LiveSale] = field(default_factory=dict)
     loaded: bool = False
+
+    def find(self, sale_id: str) -> LiveSale | None:
+        """The sale, or None when there is no such sale. Raises PostgresAway until the catalog was read once."""
+        live = self.sales.get(sale_id)
+        if live is None and not self.loaded:
+            raise PostgresAway("this process has not read the catalog yet")
+        return live
 
     async def refresh(self) -> bool:
         """Read the catalog again. Raises PostgresAway. A job: there is never more to do at once."""

@@ -52,7 +52,7 @@ class CatalogDesk:
 
     async def get_sale(self, request: Request, sale_id: str) -> Response:
         """The sale's document, or 304."""
-        live = self._board.sales.get(sale_id)
+        live = self._board.find(sale_id)
         if live is None:
             return refuse(request, Code.UNKNOWN_SALE)
         body = orjson.dumps(sale_document(live.sale))

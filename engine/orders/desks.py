@@ -12,7 +12,7 @@ import structlog
 
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
-from engine.infra.outage import Outage, PostgresAway
+from engine.infra.outage import Outage
 from engine.line.desk import LineDesk
 from engine.line.document import LineDocument, Phase, band_of, phase_of, write_document
 from engine.orders.placing import Placer
@@ -45,10 +45,8 @@ class Desks:
         """The sale's desk, or None when there is no such sale. Raises PostgresAway until the catalog was read once."""
         desk = self._desks.get(sale_id)
         if desk is None or desk.live is not self._board.sales.get(sale_id):
-            live = self._board.sales.get(sale_id)
+            live = self._board.find(sale_id)
             if live is None:
-                if not self._board.loaded:
-                    raise PostgresAway("this worker has not read the catalog yet")
                 return None
             desk = self._desks[sale_id] = self._open_desk(live)
         return desk

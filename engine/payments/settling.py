@@ -14,7 +14,7 @@ import structlog
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
 from engine.infra.batcher import Batcher
-from engine.infra.outage import PostgresAway, RedisAway
+from engine.infra.outage import RedisAway
 from engine.orders.book import NoUnitsLeft, OrderBook, Settlement, StaleEpoch
 from engine.orders.records import Order
 from engine.orders.states import OPEN, State
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 SETTLE_COUNT_MAX = 200
 SETTLE_QUEUE_COUNT_MAX = 20_000
 TELL_SPACING_S = 0.05  # nobody waits for it
-SETTLE_SPACING_S = 0.01  # WeChat waits up to five seconds
+SETTLE_SPACING_S = 0.02  # WeChat waits up to five seconds
 LATE_REASON = "sold out before the payment arrived"
 
 
@@ -151,10 +151,8 @@ class Settler:
 
     async def _late(self, order: Order, settlement: Settlement) -> Settled:
         """Money for a released order: the same units again if they are free, else the money goes back."""
-        live = self._board.sales.get(order.sale_id)
+        live = self._board.find(order.sale_id)
         if live is None:
-            if not self._board.loaded:
-                raise PostgresAway("this process has not read the catalog yet")
             return await self._refund(order, settlement)
         keys, epoch = live.keys, live.epoch
         code = await self._stock.retake(keys, epoch, order.claim())
