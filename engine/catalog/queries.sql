@@ -21,6 +21,13 @@ order by sales.opens_at, sales.sale_id, sale_skus.ordinal
 -- name: lock_catalog
 select pg_advisory_xact_lock(hashtextextended('floodgate.catalog', 0))
 
+-- Sales before SKUs, each in the order of their ids, as every order that is placed meanwhile locks them.
+-- name: lock_sales
+select sale_id from sales where sale_id = any($1::text[]) order by sale_id for update
+
+-- name: lock_skus
+select sku_id from skus where sku_id = any($1::text[]) order by sku_id for update
+
 -- name: read_events
 select event_id, title from events where event_id = any($1::text[])
 

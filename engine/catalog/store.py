@@ -198,6 +198,8 @@ def _shown(value: object) -> str:
 
 
 async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str]) -> None:
+    await conn.execute(QUERIES.lock_sales, [sale.sale_id for sale in sale_file.sales])
+    await conn.execute(QUERIES.lock_skus, [sku.sku_id for sku in sale_file.skus])
     for event in sale_file.events:
         if f"event {event.event_id}" in changed:
             await conn.execute(QUERIES.put_event, event.event_id, event.title)
