@@ -235,5 +235,6 @@ def _shelves(flat: list[bytes]) -> dict[str, Shelf]:
     numbers: dict[str, dict[str, int]] = {}
     for at in range(0, len(flat), 2):
         kind, _, sku_id = flat[at].decode().partition(":")
-        numbers.setdefault(sku_id, {})[kind] = int(flat[at + 1])
+        # A SKU that left the sale may have orders, and then it has no capacity here.
+        numbers.setdefault(sku_id, dict.fromkeys(Shelf.__slots__, 0))[kind] = int(flat[at + 1])
     return {sku_id: Shelf(**kinds) for sku_id, kinds in sorted(numbers.items())}
