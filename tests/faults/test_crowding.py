@@ -6,6 +6,8 @@ import secrets
 import time
 from collections import Counter
 
+import asyncpg
+
 from engine.catalog.refusals import SaleFileInvalid
 from engine.infra.seals import Opened, Purpose, SealKeys
 from engine.line.place import seal_pass
@@ -146,6 +148,26 @@ async def test_a_capacity_that_moves_while_selling_is_never_exceeded(rig: Rig, c
     await asyncio.gather(amend(), *(shop(turn) for turn in range(len(buyers))))
     await asyncio.sleep(1.5)
     await assert_kept(rig, sale, journal)
+
+
+async def test_changing_a_sale_waits_for_orders_on_their_way_and_never_locks_them_out(rig: Rig) -> None:
+    sale = await rig.sell({"b": 10, "a": 10})
+    conn = await asyncpg.connect(rig.engine.stores.postgres_url)
+    try:
+        async with conn.transaction():
+            # What placing an order does, slowly: the sale first, then its SKUs in the order of their ids.
+            await conn.execute("set local lock_timeout = '3s'")
+            await conn.execute("select from sales where sale_id = $1 for share", sale.sale_id)
+            text = sale_text(sale_id=sale.sale_id, capacities={"b": 20, "a": 20}, line_rate=5)
+            changing = asyncio.create_task(rig.apply(text))
+            await asyncio.sleep(0.3)
+            for sku in sorted(sale.skus):
+                await conn.execute("update skus set allocated = allocated where sku_id = $1", sku)
+        await changing
+    finally:
+        await conn.close()
+    capacities = await rig.rows("select capacity from skus where sku_id = any($1::text[])", list(sale.skus))
+    assert [row["capacity"] for row in capacities] == [20, 20]
 
 
 async def apply_if_it_fits(rig: Rig, text: str) -> None:
