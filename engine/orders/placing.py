@@ -31,6 +31,7 @@ from engine.stock.stock import Decision, Stock
 
 log = structlog.get_logger(__name__)
 
+COMMIT_SPACING_S = 0.005  # a transaction of one order costs PostgreSQL as much as one of twenty
 COMMIT_WAITS_S = (0.05, 0.4)  # between the tries of one batch: within the patience of one request
 
 
@@ -60,7 +61,10 @@ class Placer:
         self._stock = stock
         self._book = book
         self._commits: Batcher[Placement, Committed] = Batcher(
-            self._commit, batch_count_max=commit_count_max, queue_count_max=queue_count_max
+            self._commit,
+            batch_count_max=commit_count_max,
+            queue_count_max=queue_count_max,
+            spacing_s=COMMIT_SPACING_S,
         )
 
     async def place(self, buyer: bytes, idempotency_key: str, items: tuple[Item, ...]) -> Order | Refused:

@@ -6,7 +6,7 @@ from engine.orders.records import Order
 
 READ_COUNT_MAX = 200
 READ_QUEUE_COUNT_MAX = 20_000
-READ_SPACING_S = 0.005
+READ_SPACING_S = 0.01
 
 
 class OrderReader:

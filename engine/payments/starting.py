@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 PREPAY_COUNT_MAX = 48
 START_COUNT_MAX = 200
 START_QUEUE_COUNT_MAX = 20_000
-START_SPACING_S = 0.01  # a buyer's thumb is slower
+START_SPACING_S = 0.02  # a buyer's thumb is slower
 KEEP_SPACING_S = 0.2  # nobody waits for it
 
 SPENT = (RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN)

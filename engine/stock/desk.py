@@ -14,6 +14,7 @@ from engine.stock.claim import Claim, Item
 from engine.stock.codes import ReserveCode
 from engine.stock.stock import Decision, Observation, Stock
 
+RESERVE_SPACING_S = 0.002  # a script call costs this worker as much as deciding ten claims
 SNAPSHOT_AGE_S_MAX = 1.0  # an older snapshot says nothing: the worker asks Redis
 OPENING_MARGIN_MS = 100  # this close to the opening only the clock of Redis decides
 
@@ -25,7 +26,10 @@ class StockDesk:
         self.live = live
         self._stock = stock
         self._batcher: Batcher[Claim, Decision] = Batcher(
-            self._reserve, batch_count_max=batch_count_max, queue_count_max=queue_count_max
+            self._reserve,
+            batch_count_max=batch_count_max,
+            queue_count_max=queue_count_max,
+            spacing_s=RESERVE_SPACING_S,
         )
         self._claimants: set[bytes] = set()
         self._epoch = -1  # the epoch of snapshot and claimants
