@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,6 +20,7 @@ import redis
 
 from engine.embedded.postgres import PostgresServer, run_sql
 from engine.embedded.valkey import ValkeyCluster, ValkeyServer
+from tests.support.house import Rooms, rooms
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -153,3 +154,10 @@ def migrate(url: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+async def house(clean_redis_url: str, database_url: str) -> AsyncIterator[Rooms]:
+    """The rooms of one process on fresh stores, with a sale that is open."""
+    async with rooms(clean_redis_url, database_url) as found:
+        yield found
