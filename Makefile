@@ -27,7 +27,7 @@ up: install  ## Run the whole stack until Ctrl-C and print its addresses
 	@$(BIN)/floodgate up
 
 test: install  ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 bench: install  ## Measure against yardsticks of the same run; writes .run/bench.json
 	@$(BIN)/python -m bench
