@@ -15,10 +15,12 @@ from engine import telemetry
 from engine.catalog.board import Board, LiveSale
 from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
+from engine.orders.telling import tell_decided
 from engine.stock.stock import Stock
 
 log = structlog.get_logger(__name__)
 
+RECENT_S = 20.0  # several turns: what was decided within it is told to Redis again
 DRIFT_TURNS = 3  # a difference must be the same for this many turns to count as drift
 QUIET_TRIES = 12
 QUIET_WAIT_S = 0.5
@@ -78,6 +80,7 @@ class Auditor:
         for live in list(self.board.sales.values()):
             if live.fenced:
                 continue
+            await tell_decided(live, self.stock, self.book, age_s=RECENT_S)
             drift = await self._drift(live)
             seen = self._seen.setdefault(live.sale.sale_id, _Seen())
             seen.turns = seen.turns + 1 if drift and drift == seen.drift else 0

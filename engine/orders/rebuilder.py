@@ -18,7 +18,7 @@ from engine.catalog.board import Board, LiveSale
 from engine.infra.postgres import transaction
 from engine.line.line import Line
 from engine.orders.book import OrderBook
-from engine.orders.telling import tell_paid, tell_released
+from engine.orders.telling import tell_decided
 from engine.stock.codes import ClearCode, LoadCode, OpenCode
 from engine.stock.stock import Stock, Terms
 
@@ -82,15 +82,8 @@ class Rebuilder:
             return
         live.reopened(epoch)
         took_s = time.monotonic() - began_s
-        await self._catch_up(live, age_s=took_s + STATEMENT_S)
+        # What was decided after its page had been read was told to a fenced sale.
+        await tell_decided(live, self._stock, self._book, age_s=took_s + STATEMENT_S)
         telemetry.REBUILDS.inc()
         telemetry.REBUILD_SECONDS.observe(took_s)
         log.warning("sale_rebuilt", sale=sale_id, epoch=epoch, claims=claims_count, took_s=round(took_s, 3))
-
-    async def _catch_up(self, live: LiveSale, *, age_s: float) -> None:
-        """What was decided after its page had been read was told to a fenced sale; tell it again."""
-        released, paid = await self._book.find_decided(live.sale.sale_id, age_s=age_s)
-        for at in range(0, len(released), LOAD_COUNT_MAX):
-            await tell_released(live, self._stock, self._book, released[at : at + LOAD_COUNT_MAX])
-        for at in range(0, len(paid), LOAD_COUNT_MAX):
-            await tell_paid(live, self._stock, self._book, paid[at : at + LOAD_COUNT_MAX])

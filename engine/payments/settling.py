@@ -20,7 +20,7 @@ from engine.orders.records import Order
 from engine.orders.states import OPEN, State
 from engine.orders.telling import tell_paid
 from engine.payments.port import PaidReport
-from engine.stock.codes import ConfirmCode, RetakeCode
+from engine.stock.codes import RetakeCode
 from engine.stock.stock import Stock
 
 log = structlog.get_logger(__name__)
@@ -171,9 +171,7 @@ class Settler:
         if not moved:
             await self._leave_to_the_first(order, live, epoch)
             return Settled.REPEATED
-        # Redis may not have heard of the release, or hear of it only now, between our two calls.
-        if await self._stock.confirm(keys, epoch, [order.order_no]) == [ConfirmCode.MISSING]:
-            await self._stock.retake(keys, epoch, order.claim())
+        await self._confirm(order.sale_id, [order.order_no])  # where Redis had not heard of the release
         log.warning("late_payment_retaken", order=order.order_no)
         return Settled.RETAKEN
 
