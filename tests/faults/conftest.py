@@ -1,4 +1,4 @@
-"""One rig for each module of tests; every test gets it mended."""
+"""One rig for all faults; every test gets it mended and empty."""
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -21,8 +21,8 @@ def merchant_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="module")
-def module_rig(
+@pytest.fixture(scope="session")
+def shared_rig(
     server_folder: Path,
     migrated_postgres: PostgresServer,
     merchant_home: Path,
@@ -42,10 +42,11 @@ def module_rig(
 
 
 @pytest.fixture
-async def rig(module_rig: Rig) -> Rig:
-    """Two workers, the jobs, WeChat and both stores, all of them whole; break what you like."""
-    await module_rig.mend()
-    return module_rig
+async def rig(shared_rig: Rig) -> Rig:
+    """Two workers, the jobs, WeChat and both stores, all of them whole and empty; break what you like."""
+    await shared_rig.mend()
+    await shared_rig.empty()
+    return shared_rig
 
 
 @pytest.fixture

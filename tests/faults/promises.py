@@ -110,8 +110,10 @@ async def stock_at_rest(rig: Rig, sale: OnSale) -> None:
         nonlocal shelves, ledger
         shelves = rig.shelves(sale)
         ledger = await units_in_ledger(rig, sale)
-        return bool(shelves) and all(
-            (shelves[sku]["held"], shelves[sku]["sold"]) == ledger.get(sku, (0, 0)) for sku in sale.skus
+        # In the middle of a rebuild a shelf is not complete.
+        return all(
+            (shelf.get("held"), shelf.get("sold")) == ledger.get(sku, (0, 0)) and "free" in shelf
+            for sku, shelf in ((sku, shelves.get(sku, {})) for sku in sale.skus)
         )
 
     try:

@@ -32,9 +32,27 @@ from tests.support.proxy import Hold, Trap, Wire
 WEB = ("web-0", "web-1")
 PROCESSES = (*WEB, "jobs")
 DATABASE = "floodgate"
+TABLES = (
+    "events",
+    "sessions",
+    "skus",
+    "sales",
+    "sale_skus",
+    "lines",
+    "buyers",
+    "orders",
+    "order_items",
+    "payments",
+    "refunds",
+)
 
 # Short enough that a test can wait for a hold to lapse, and for WeChat to tell again.
-SETTINGS = {"ORDERS_SWEEP_EVERY_S": "0.2", "ORDERS_RELEASE_GRACE_S": "0.5", "REDIS_TIMEOUT_S": "1.5"}
+SETTINGS = {
+    "ORDERS_SWEEP_EVERY_S": "0.2",
+    "ORDERS_RELEASE_GRACE_S": "0.5",
+    "REDIS_TIMEOUT_S": "1.5",
+    "WEB_DRAIN_NOTICE_S": "0",
+}
 LUCK = {"callback_delay_ms": [30, 80], "callback_retry_scale": 0.02, "refund_delay_ms": [100, 200]}
 QUIET_LUCK = {"callback_loss": 0.0, "callback_duplicate": 0.0, **LUCK}
 
@@ -116,6 +134,12 @@ class Rig:
         for server in (self.postgres, self.redis, *self.engine.processes):
             await asyncio.to_thread(server.wait_until_ready)
         await self.set_luck(**QUIET_LUCK)
+
+    async def empty(self) -> None:
+        """No sale, no order, nothing in Redis. Processes that run forget a sale as soon as the catalog has."""
+        await self.rows(f"truncate {', '.join(TABLES)}")
+        with self.redis.client() as client:
+            client.flushall()
 
     def relaunch(self) -> None:
         """Begin to mend, without waiting for it."""

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from tests.faults.promises import Journal, assert_kept
-from tests.faults.rig import PROCESSES, Rig, sha_of
+from tests.faults.rig import PROCESSES, Rig, sha_of, show
 from tests.faults.test_money import became
 from tests.support.buyer import Buyer, Crowd
 from tests.support.proxy import Hold
@@ -62,6 +62,22 @@ async def test_an_order_cancelled_while_a_rebuild_loads_it_frees_its_units(
         trap.let_go()
     await rig.until(lambda: rig.shelves(sale).get(sale.skus[0], {}).get("free") == 4, patience_s=5)
     assert (await journal.insist(buyer, sale, {sale.skus[0]: 4})).status == 201
+    await assert_kept(rig, sale, journal)
+
+
+async def test_a_cancel_that_redis_did_not_hear_of_is_told_again_long_before_the_deadline(
+    rig: Rig, crowd: Crowd, journal: Journal
+) -> None:
+    sale = await rig.sell({"floor": 4}, per_buyer_max=4)
+    buyer = await crowd.ready_buyer(sale.sale_id)
+    order_no = (await journal.order(buyer, sale, {sale.skus[0]: 4})).json["order_no"]
+    with rig.trap_redis(sha_of("stock", "release"), sale.sale_id.encode(), hold=Hold.MESSAGE) as trap:
+        cancelling = asyncio.create_task(buyer.ask("DELETE", f"/v1/orders/{order_no}"))
+        await rig.caught(trap)
+        trap.cut()
+        assert (await cancelling).status == 200
+    took_s = await rig.until(lambda: rig.shelves(sale)[sale.skus[0]]["free"] == 4, patience_s=9)
+    show(f"units of a cancel that Redis did not hear of were free after {took_s:.1f} s")
     await assert_kept(rig, sale, journal)
 
 
