@@ -1,6 +1,8 @@
 """Seals: short signed bytes that a worker can check alone, in about two microseconds, without a store.
 
-A seal says "we said this to this buyer, until then". It is signed, not encrypted: nothing secret goes in.
+A seal says "we said this to this buyer, until then". It is signed, not encrypted: nothing secret goes in. A seal that
+was found genuine is remembered for a while, because buyers show the same one again and again; only its expiry is then
+checked. Forgeries are not remembered, so nobody can fill this memory without our key.
 Layout before base64url: version (1) · key id (1) · expiry in seconds (4) · payload · MAC (16).
 The MAC is keyed BLAKE2b over everything before it; the purpose is its personalisation, so that a buyer's seal
 never passes for a pass. Keys rotate by id: old ids stay readable for as long as they stay in the config.
@@ -16,6 +18,7 @@ from hashlib import blake2b
 VERSION = 1
 MAC_BYTES = 16
 HEAD_BYTES = 6
+KNOWN_COUNT_MAX = 50_000  # genuine seals remembered for each purpose, about 15 MB; then it begins anew
 SEAL_CHARS_MAX = 512  # a longer text is refused before it is decoded
 
 
@@ -49,6 +52,7 @@ class SealKeys:
         self._keys = {key_id: blake2b(secret, digest_size=32).digest() for key_id, secret in keys.items()}
         self._current = current
         self._current_key = self._keys[current]
+        self._known: dict[Purpose, dict[str, Opened]] = {purpose: {} for purpose in Purpose}
 
     def seal(self, purpose: Purpose, payload: bytes, *, expires_s: int) -> str:
         """The sealed text: URL-safe, without padding."""
@@ -58,22 +62,31 @@ class SealKeys:
 
     def open(self, purpose: Purpose, text: str, *, now_s: int) -> Opened | SealRefusal:
         """What was sealed, or why it is refused. Any text at all may come in; nothing raises."""
+        known = self._known[purpose]
+        opened = known.get(text)
+        if opened is None:
+            genuine = self._verify(purpose, text)
+            if genuine is None:
+                return SealRefusal.FORGED
+            if len(known) >= KNOWN_COUNT_MAX:
+                known.clear()
+            opened = known[text] = genuine
+        return opened if opened.expires_s > now_s else SealRefusal.EXPIRED
+
+    def _verify(self, purpose: Purpose, text: str) -> Opened | None:
         if len(text) > SEAL_CHARS_MAX:
-            return SealRefusal.FORGED
+            return None
         try:
             raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except ValueError:
-            return SealRefusal.FORGED
+            return None
         if len(raw) < HEAD_BYTES + MAC_BYTES or raw[0] != VERSION:
-            return SealRefusal.FORGED
+            return None
         key = self._keys.get(raw[1])
         if key is None:
-            return SealRefusal.FORGED
+            return None
         body = raw[:-MAC_BYTES]
         mac = blake2b(body, key=key, digest_size=MAC_BYTES, person=purpose.value).digest()
         if not hmac.compare_digest(mac, raw[-MAC_BYTES:]):
-            return SealRefusal.FORGED
-        expires_s = int.from_bytes(raw[2:HEAD_BYTES], "big")
-        if expires_s <= now_s:
-            return SealRefusal.EXPIRED
-        return Opened(payload=body[HEAD_BYTES:], expires_s=expires_s)
+            return None
+        return Opened(payload=body[HEAD_BYTES:], expires_s=int.from_bytes(raw[2:HEAD_BYTES], "big"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from engine.infra.seals import SealKeys
 from engine.line.place import pass_is_good
 from engine.orders.book import OrderBook
-from engine.orders.desks import Desks
+from engine.orders.desks import Desk, Desks
 from engine.orders.placing import Refused
 from engine.orders.reading import OrderReader
 from engine.orders.records import Order, is_order_no
@@ -96,12 +96,13 @@ class OrderRoutes:
         placed = await desk.placer.place(buyer, key, items)
         if isinstance(placed, Order):
             return answer(placed.document(), status=201)
-        return self._refused(request, placed, desk.live.sale.opens_ms, desk.stock.redis_now_ms())
+        return self._refused(request, placed, desk)
 
-    def _refused(self, request: Request, refused: Refused, opens_ms: int, now_ms: int | None) -> Response:
+    def _refused(self, request: Request, refused: Refused, desk: Desk) -> Response:
         code = CODES[refused.code]
-        if code is Code.NOT_OPEN and now_ms is not None:
-            return refuse(request, code, retry_after_ms=max(OPENING_WAIT_MS_MIN, opens_ms - now_ms))
+        if code is Code.NOT_OPEN and (now_ms := desk.stock.redis_now_ms()) is not None:
+            wait_ms = max(OPENING_WAIT_MS_MIN, desk.live.sale.opens_ms - now_ms)
+            return refuse(request, code, retry_after_ms=wait_ms)
         return refuse(request, code)
 
     async def get_orders(self, request: Request) -> Response:

@@ -5,15 +5,15 @@ one layout for its whole life: [request_id, body_digest, buyer, order_no, [sku, 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgpack
 
 BODY_DIGEST_BYTES = 8  # the scripts cut the digest off by this length
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """So many units of one SKU."""
+class Item(NamedTuple):
+    """So many units of one SKU. A tuple, because one is made for every line of every request."""
 
     sku_id: str
     quantity: int

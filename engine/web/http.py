@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -26,7 +27,7 @@ PROBLEM_TYPE = "application/problem+json"
 LANGUAGE_CHARS = 2
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-_status_lines = {status: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_status_lines = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _date: tuple[int, bytes] = (0, b"")
 
 
@@ -70,21 +71,27 @@ class Response:
             raise ConnectionResetError("the connection is gone")
         # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
         self.keep_alive = self.keep_alive and request.keep_alive and request.version >= HttpVersion11
-        transport.write(self._head() + b"\r\n" if request.method == "HEAD" else self._head() + b"\r\n" + self.body)
+        transport.write(self._head() if request.method == "HEAD" else self._head() + self.body)
         await request._payload_writer.drain()  # noqa: SLF001 - a reader who does not read must not fill our memory
 
     async def write_eof(self) -> None:
         """Nothing is left to write."""
 
     def _head(self) -> bytes:
-        status = self.status
-        head = _status_lines[HTTPStatus(status)] + _date_line()
-        if status not in (204, 304):
-            head += f"Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n".encode()
+        """Everything before the body, the empty line included."""
+        head = _usual_head(self.status, self.content_type, len(self.body)) + _date_line()
         for name, value in self.headers.items():
             assert "\n" not in value, "a header value is one line"
             head += f"{name}: {value}\r\n".encode()
-        return head if self.keep_alive else head + b"Connection: close\r\n"
+        return head + (b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
+
+
+@lru_cache(maxsize=4096)
+def _usual_head(status: int, content_type: str, length: int) -> bytes:
+    head = _status_lines[status]
+    if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        head += f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n"
+    return head.encode()
 
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]

@@ -1,6 +1,6 @@
 """The route table: patterns like /v1/sales/{sale}/orders, found by method and number of segments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.web.http import Handler
 
@@ -12,11 +12,10 @@ class Route:
     method: str
     pattern: str
     handler: Handler
+    name: str = field(init=False)  # the route as metrics name it: without any id
 
-    @property
-    def name(self) -> str:
-        """The route as metrics name it: without any id."""
-        return f"{self.method} {self.pattern}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.method} {self.pattern}")
 
 
 class RouteTable:

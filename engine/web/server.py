@@ -107,12 +107,6 @@ class _Server(web.Server):
 
 
 @dataclass(slots=True)
-class _Running:
-    began_s: float
-    overdue: bool = False
-
-
-@dataclass(slots=True)
 class Listener:
     """Serves a route table on one socket."""
 
@@ -120,7 +114,8 @@ class Listener:
     limits: Limits
     sock: socket.socket
     draining: bool = False
-    _running: "dict[asyncio.Task[object], _Running]" = field(default_factory=dict)
+    _running: "dict[asyncio.Task[object], float]" = field(default_factory=dict)  # when each began
+    _overdue: "set[asyncio.Task[object]]" = field(default_factory=set)
     _server: _Server | None = None
     _runner: web.ServerRunner | None = None
     _site: web.SockSite | None = None
@@ -166,11 +161,11 @@ class Listener:
         task = asyncio.current_task()
         assert task is not None
         began_s = time.monotonic()
-        entry = running[task] = _Running(began_s)
+        running[task] = began_s
         try:
             response = await route.handler(request, *taken)
         except asyncio.CancelledError:
-            if not entry.overdue:
+            if task not in self._overdue:
                 raise
             task.uncancel()
             response = refuse(request, Code.UNAVAILABLE)
@@ -193,6 +188,8 @@ class Listener:
             response = refuse(request, Code.INTERNAL)
         finally:
             del running[task]
+            if self._overdue:
+                self._overdue.discard(task)
         telemetry.answered(route.name, response.status, time.monotonic() - began_s)
         return self._leave(response)
 
@@ -216,9 +213,9 @@ class Listener:
             await asyncio.sleep(WATCH_EVERY_S)
             telemetry.REQUESTS_RUNNING.set(len(self._running))
             oldest_s = time.monotonic() - self.limits.request_timeout_s
-            for task, entry in list(self._running.items()):
-                if entry.began_s < oldest_s and not entry.overdue:
-                    entry.overdue = True
+            for task, began_s in list(self._running.items()):
+                if began_s < oldest_s and task not in self._overdue:
+                    self._overdue.add(task)
                     task.cancel()
 
     async def drain(self, *, notice_s: float, timeout_s: float) -> None:
