@@ -5,6 +5,7 @@ once more whole, which also loads it. The driver never retries by itself: a scri
 run, and only its request ids make a second call safe.
 """
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from engine.infra.outage import RedisAway
@@ -23,6 +25,7 @@ PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"  # where a wheel has
 
 # RuntimeError is uvloop's word for a connection that the other side closed a moment ago: nothing was sent.
 AWAY = (RedisError, OSError, TimeoutError, RuntimeError)
+BROKEN = (ConnectionError, RedisConnectionError, RuntimeError)
 
 Client: TypeAlias = "Redis | RedisCluster"
 
@@ -61,7 +64,15 @@ class RedisStore:
                 # Not SCRIPT LOAD and EVALSHA: the scripts may be flushed again between the two.
                 return await self.client.execute_command("EVAL", script.source, len(keys), *keys, *args)
         except AWAY as error:
+            if isinstance(error, BROKEN):
+                await self._drop_idle()
             raise RedisAway(f"{script.name}: {type(error).__name__}: {error}") from error
+
+    async def _drop_idle(self) -> None:
+        """One connection broke: those that lie idle broke with it, and would fail one caller each, in a burst."""
+        if isinstance(self.client, Redis):
+            with contextlib.suppress(*AWAY):
+                await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def facts(self) -> dict[str, Any]:
         """INFO of one node: version, memory policy, persistence. Raises RedisAway."""
