@@ -5,14 +5,17 @@ A job that fails is logged and tried again at its next turn: an outage in one jo
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from engine.infra.outage import Outage
 
 log = structlog.get_logger(__name__)
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,20 @@ class Job:
     name: str
     run_once: Callable[[], Awaitable[bool]]
     every_s: float
+
+
+async def for_each(items: Iterable[Item], act: Callable[[Item], Awaitable[object]]) -> bool:
+    """One after the other, whether anything is left to do at once; what goes wrong with one of them does not keep the
+    others from their turn, and the first failure is raised at the end."""
+    more, failure = False, None
+    for item in items:
+        try:
+            more |= bool(await act(item))
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return more
 
 
 async def run_forever(job: Job) -> None:

@@ -13,6 +13,7 @@ import structlog
 
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
+from engine.infra.jobs import for_each
 from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
 from engine.orders.telling import tell_decided
@@ -77,21 +78,26 @@ class Auditor:
         """Check everything; rebuild a sale whose drift stays. Raises Outage."""
         for finding in await self._ledger():
             log.error("audit_finding", kind=finding["kind"], reason=finding["reason"], facts=str(finding["facts"]))
-        for live in list(self.board.sales.values()):
-            if live.fenced:
-                continue
-            await tell_decided(live, self.stock, self.book, age_s=RECENT_S)
-            drift = await self._drift(live)
-            seen = self._seen.setdefault(live.sale.sale_id, _Seen())
-            seen.turns = seen.turns + 1 if drift and drift == seen.drift else 0
-            seen.drift = drift
-            telemetry.AUDIT_DIFFERENCES.labels("stock").set(len(drift) if seen.turns else 0)
-            if seen.turns >= DRIFT_TURNS:
-                log.error("stock_drift", sale=live.sale.sale_id, drift=str(drift))
-                await self.rebuilder.restore(live, even_if_whole=True)
-                telemetry.REPAIRS.labels("rebuild").inc()
-                seen.turns = 0
+        watched = [live for live in self.board.sales.values() if not live.fenced]
+        self._seen = {live.sale.sale_id: self._seen.get(live.sale.sale_id, _Seen()) for live in watched}
+        try:
+            await for_each(watched, self._watch)
+        finally:
+            lasting = sum(len(seen.drift) for seen in self._seen.values() if seen.turns)
+            telemetry.AUDIT_DIFFERENCES.labels("stock").set(lasting)
         return False
+
+    async def _watch(self, live: LiveSale) -> None:
+        await tell_decided(live, self.stock, self.book, age_s=RECENT_S)
+        drift = await self._drift(live)
+        seen = self._seen[live.sale.sale_id]
+        seen.turns = seen.turns + 1 if drift and drift == seen.drift else 0
+        seen.drift = drift
+        if seen.turns >= DRIFT_TURNS:
+            log.error("stock_drift", sale=live.sale.sale_id, drift=str(drift))
+            await self.rebuilder.restore(live, even_if_whole=True)
+            telemetry.REPAIRS.labels("rebuild").inc()
+            seen.turns = 0
 
     async def audit(self) -> AuditReport:
         """The whole audit. Redis is given a few seconds to come to rest; what still differs then is a finding."""

@@ -15,6 +15,7 @@ import structlog
 
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
+from engine.infra.jobs import for_each
 from engine.infra.postgres import transaction
 from engine.line.line import Line
 from engine.orders.book import OrderBook
@@ -45,8 +46,7 @@ class Rebuilder:
         """Restore every sale this process finds fenced. Raises Outage when a store is away."""
         fenced = [live for live in self._board.sales.values() if live.fenced]
         telemetry.SALE_FENCED.set(len(fenced))
-        for live in fenced:
-            await self.restore(live)
+        await for_each(fenced, self.restore)
         return False
 
     async def restore(self, live: LiveSale, *, even_if_whole: bool = False) -> bool:

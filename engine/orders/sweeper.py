@@ -10,6 +10,7 @@ import structlog
 
 from engine import telemetry
 from engine.catalog.board import Board, LiveSale
+from engine.infra.jobs import for_each
 from engine.orders.book import OrderBook
 from engine.orders.states import Event, State
 from engine.stock.codes import ConfirmCode
@@ -31,11 +32,7 @@ class Sweeper:
 
     async def run_once(self) -> bool:
         """Sweep; whether a sale had more than one turn's worth. Raises Outage."""
-        more = False
-        for live in list(self._board.sales.values()):
-            if not live.fenced:
-                more |= await self._sweep(live)
-        return more
+        return await for_each([live for live in self._board.sales.values() if not live.fenced], self._sweep)
 
     async def _sweep(self, live: LiveSale) -> bool:
         # Closing orders stay in the list until WeChat has answered, so the list is longer than one turn.

@@ -3,7 +3,8 @@
 The terms are absolute, so carrying them twice is harmless, and a process that dies is replaced by any other.
 """
 
-from engine.catalog.board import Board
+from engine.catalog.board import Board, LiveSale
+from engine.infra.jobs import for_each
 from engine.stock.codes import AmendCode
 from engine.stock.stock import Stock, Terms
 
@@ -19,12 +20,14 @@ class Follower:
     async def run_once(self) -> bool:
         """Read the catalog and carry what changed. Raises PostgresAway or RedisAway."""
         await self._board.refresh()
-        for sale_id, live in self._board.sales.items():
-            terms = Terms.of(live.sale)
-            if live.fenced or self._carried.get(sale_id) == (live.epoch, terms):
-                continue
-            if await self._stock.amend(live.keys, live.epoch, terms) is AmendCode.FENCED:
-                live.fence()
-            else:
-                self._carried[sale_id] = (live.epoch, terms)
+        await for_each(list(self._board.sales.values()), self._carry)
         return False
+
+    async def _carry(self, live: LiveSale) -> None:
+        sale_id, terms = live.sale.sale_id, Terms.of(live.sale)
+        if live.fenced or self._carried.get(sale_id) == (live.epoch, terms):
+            return
+        if await self._stock.amend(live.keys, live.epoch, terms) is AmendCode.FENCED:
+            live.fence()
+        else:
+            self._carried[sale_id] = (live.epoch, terms)
