@@ -9,6 +9,11 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from engine.embedded.valkey import ValkeyServer
+from engine.infra.keys import SaleKeys
+from engine.infra.outage import RedisAway
+from engine.infra.redis import open_redis
+from engine.stock.stock import Stock
 from tests.faults.aof import AppendOnlyFile
 from tests.faults.promises import Journal, assert_kept
 from tests.faults.rig import PROCESSES, Rig, sha_of, show
@@ -96,6 +101,24 @@ async def test_a_restart_while_selling_loses_no_order_and_sells_on_by_itself(
     assert tell(f"Redis {ending.__name__}", began_s, back_s, times) < RESUMED_S_MAX
     assert sum(order["items"][0]["quantity"] for order in journal.orders.values()) <= 90
     await assert_kept(rig, sale, journal)
+
+
+async def test_after_a_restart_one_request_at_most_meets_a_broken_connection(own_redis: ValkeyServer) -> None:
+    store = await open_redis(own_redis.url, connections_max=8, timeout_s=2, connect_timeout_s=2)
+    stock, keys = Stock(store), SaleKeys.of("spring")
+
+    async def works() -> bool:
+        try:
+            return await stock.observe(keys, 1) is None
+        except RedisAway:
+            return False
+
+    assert all(await asyncio.gather(*(works() for _ in range(8))))
+    await asyncio.to_thread(own_redis.kill)
+    await asyncio.to_thread(own_redis.start)
+    await works()
+    assert all(await asyncio.gather(*(works() for _ in range(8))))
+    await store.close()
 
 
 async def test_an_empty_server_sells_nothing_until_it_is_rebuilt(

@@ -68,6 +68,23 @@ async def test_a_full_redis_refuses_orders_whole_and_sells_on_when_there_is_room
     await assert_kept(rig, sale, journal)
 
 
+async def test_a_sale_whose_keys_were_spoilt_does_not_keep_the_others_from_their_rebuild(
+    rig: Rig, crowd: Crowd, journal: Journal
+) -> None:
+    # Sales are looked after in the order of their opening: the spoilt one comes first.
+    spoilt = await rig.sell({"floor": 5}, sale_id="a-spoilt-sale", hold_s=1)
+    whole = await rig.sell({"floor": 5}, sale_id="b-whole-sale", hold_s=1)
+    buyer = await crowd.ready_buyer(whole.sale_id)
+    with rig.redis.client() as client:
+        client.flushall()
+        client.set(SaleKeys.of(spoilt.sale_id).control, "planted")
+        assert (await journal.insist(buyer, whole, {whole.skus[0]: 1})).status == 201
+        await rig.until(lambda: rig.shelves(whole)[whole.skus[0]]["free"] == 5, what="swept")
+        client.delete(SaleKeys.of(spoilt.sale_id).control)
+    await asyncio.to_thread(rig.engine.wait_until_live, spoilt.sale_id)
+    await assert_kept(rig, whole, journal)
+
+
 @pytest.mark.parametrize("process", ["serve", "work"])
 def test_no_process_starts_on_a_redis_that_may_evict(rig: Rig, own_redis: ValkeyServer, process: str) -> None:
     with own_redis.client() as client:
