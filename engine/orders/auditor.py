@@ -6,6 +6,7 @@ requests apart; only a difference that stays the same for several turns is real,
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.stock.stock import Stock
 log = structlog.get_logger(__name__)
 
 RECENT_S = 20.0  # several turns: what was decided within it is told to Redis again
+LEDGER_EVERY_S = 60.0  # these checks read every order there is
 DRIFT_TURNS = 3  # a difference must be the same for this many turns to count as drift
 QUIET_TRIES = 12
 QUIET_WAIT_S = 0.5
@@ -73,11 +75,17 @@ class Auditor:
     book: OrderBook
     rebuilder: Rebuilder
     _seen: dict[str, _Seen] = field(default_factory=dict)
+    _ledger_at_s: float = float("-inf")
 
     async def run_once(self) -> bool:
-        """Check everything; rebuild a sale whose drift stays. Raises Outage."""
-        for finding in await self._ledger():
-            log.error("audit_finding", kind=finding["kind"], reason=finding["reason"], facts=str(finding["facts"]))
+        """Check Redis every turn and the ledger with itself every minute; rebuild a sale whose drift stays.
+
+        Raises Outage.
+        """
+        if time.monotonic() - self._ledger_at_s > LEDGER_EVERY_S:
+            self._ledger_at_s = time.monotonic()
+            for finding in await self._ledger():
+                log.error("audit_finding", kind=finding["kind"], reason=finding["reason"], facts=str(finding["facts"]))
         watched = [live for live in self.board.sales.values() if not live.fenced]
         self._seen = {live.sale.sale_id: self._seen.get(live.sale.sale_id, _Seen()) for live in watched}
         try:
