@@ -51,6 +51,9 @@ class Refused:
     code: ReserveCode
 
 
+REFUSED = {code: Refused(code) for code in ReserveCode}  # made once: most answers are one of these
+
+
 class Placer:
     """Places the orders of one sale in one worker."""
 
@@ -74,7 +77,7 @@ class Placer:
         """
         early = self._desk.rules_out(buyer, items)
         if early is not None:
-            return Refused(early)
+            return REFUSED[early]
         claim = Claim(
             request_id_of(buyer, idempotency_key),
             body_digest_of(items),
@@ -87,7 +90,7 @@ class Placer:
             return await self._write(claim, decision.epoch, decision.deadline_ms)
         if decision.code is ReserveCode.REPEATED:
             return await self._repeat(replace(claim, order_no=decision.order_no), decision)
-        return Refused(decision.code)
+        return REFUSED[decision.code]
 
     async def _write(self, claim: Claim, epoch: int, deadline_ms: int) -> Order | Refused:
         skus = self._desk.live.skus

@@ -72,7 +72,8 @@ class Response:
         # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
         self.keep_alive = self.keep_alive and request.keep_alive and request.version >= HttpVersion11
         transport.write(self._head() if request.method == "HEAD" else self._head() + self.body)
-        await request._payload_writer.drain()  # noqa: SLF001 - a reader who does not read must not fill our memory
+        if protocol.writing_paused:  # a reader who does not read must not fill our memory
+            await request._payload_writer.drain()  # noqa: SLF001 - there is no other way to wait for it
 
     async def write_eof(self) -> None:
         """Nothing is left to write."""
