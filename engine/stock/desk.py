@@ -8,6 +8,7 @@ a successful request is told that the sale is sold out.
 
 import time
 
+from engine import telemetry
 from engine.catalog.board import LiveSale
 from engine.infra.batcher import Batcher
 from engine.stock.claim import Claim, Item
@@ -42,7 +43,9 @@ class StockDesk:
         return await self._batcher.submit(claim)
 
     async def _reserve(self, claims: list[Claim]) -> list[Decision]:
-        decisions = await self._stock.reserve(self.live.keys, self.live.epoch, claims)
+        telemetry.RESERVE_CLAIMS.observe(len(claims))
+        with telemetry.RESERVE_SECONDS.time():
+            decisions = await self._stock.reserve(self.live.keys, self.live.epoch, claims)
         if decisions[0].code is ReserveCode.FENCED:
             self.live.fence()
         return decisions
