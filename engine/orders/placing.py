@@ -31,7 +31,7 @@ from engine.stock.stock import Decision, Stock
 
 log = structlog.get_logger(__name__)
 
-COMMIT_SPACING_S = 0.005  # a transaction of one order costs PostgreSQL as much as one of twenty
+COMMIT_SPACING_S = 0.005  # what a transaction costs beside its rows is shared by the batch
 COMMIT_WAITS_S = (0.05, 0.4)  # between the tries of one batch: within the patience of one request
 
 

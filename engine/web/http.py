@@ -2,7 +2,7 @@
 
 A handler takes a Request and returns a Response; a refusal is a Response too. The kit sits on aiohttp's low-level
 server, without its application layer, and writes an answer as one piece of bytes, because nothing between the parser
-and the handler is needed twenty thousand times a second. Measured: half of what a small answer costs otherwise.
+and the handler is needed twenty thousand times a second.
 """
 
 import asyncio
