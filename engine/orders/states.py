@@ -5,7 +5,9 @@ from `sources`, the documentation draws its picture from `diagram`, and a test c
 the database.
 
 Money decides: a payment that WeChat reports moves every order that still has its units to `paid`, whatever we
-thought of it; for a released order it asks for a decision (`paid` again, or `refunding`).
+thought of it; for a released order it asks for a decision (`paid` again, or `refunding`). Money that is not the
+order's (another amount, another buyer) sends the order to `refunding` once WeChat confirmed it. An order without a
+price is `paid` from the start.
 """
 
 import enum
@@ -33,8 +35,10 @@ class Event(enum.StrEnum):
     FOUND_UNPAID = "found_unpaid"
     PAID = "paid"
     RETAKEN = "retaken"
+    MISPAID = "mispaid"
     REFUND_DECIDED = "refund_decided"
     REFUNDED = "refunded"
+    REFUNDED_IN_PART = "refunded_in_part"
     REFUND_FAILED = "refund_failed"
 
 
@@ -48,11 +52,17 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.PAYING, Event.PAID): State.PAID,
     (State.CLOSING, Event.FOUND_UNPAID): State.RELEASED,
     (State.CLOSING, Event.PAID): State.PAID,
+    (State.HELD, Event.MISPAID): State.REFUNDING,
+    (State.PAYING, Event.MISPAID): State.REFUNDING,
+    (State.CLOSING, Event.MISPAID): State.REFUNDING,
     (State.RELEASED, Event.RETAKEN): State.PAID,
     (State.RELEASED, Event.REFUND_DECIDED): State.REFUNDING,
     (State.PAID, Event.REFUND_DECIDED): State.REFUNDING,
     (State.REFUNDING, Event.REFUNDED): State.REFUNDED,
+    (State.REFUNDING, Event.REFUNDED_IN_PART): State.PAID,
     (State.REFUNDING, Event.REFUND_FAILED): State.REFUND_FAILED,
+    (State.REFUND_FAILED, Event.REFUNDED): State.REFUNDED,
+    (State.REFUND_FAILED, Event.REFUNDED_IN_PART): State.PAID,
     (State.REFUND_FAILED, Event.REFUND_DECIDED): State.REFUNDING,
 }
 
@@ -72,6 +82,9 @@ HARMLESS: frozenset[tuple[State, Event]] = frozenset(
         (State.REFUNDING, Event.REFUND_DECIDED),
         (State.REFUNDED, Event.PAID),
         (State.REFUNDED, Event.REFUNDED),
+        (State.RELEASED, Event.MISPAID),
+        (State.REFUNDING, Event.MISPAID),
+        (State.REFUNDED, Event.MISPAID),
         (State.REFUND_FAILED, Event.PAID),
         (State.REFUND_FAILED, Event.REFUND_FAILED),
     }
@@ -87,6 +100,6 @@ def sources(event: Event, to: State) -> list[str]:
 
 def diagram() -> str:
     """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", "    [*] --> held"]
+    lines = ["stateDiagram-v2", "    [*] --> held", "    [*] --> paid: free"]
     lines += [f"    {state} --> {after}: {event}" for (state, event), after in MOVES.items()]
     return "\n".join(lines)

@@ -56,7 +56,7 @@ class Closer:
             log.warning("check_waits", order=order.order_no, reason=str(outage))
 
     async def _resolve(self, order: Order) -> None:
-        report = await self._provider.query(order.order_no)
+        report = await self._provider.query(order.order_no, self._mchid_of(order))
         telemetry.PROVIDER_CALLS.labels("query", report.state).inc()
         match report.state:
             case TradeState.PAID:
@@ -72,14 +72,17 @@ class Closer:
                 pass  # still open, or no definite answer: the units stay held and the next question is scheduled
 
     async def _close(self, order: Order) -> None:
-        result = await self._provider.close(order.order_no)
+        result = await self._provider.close(order.order_no, self._mchid_of(order))
         telemetry.PROVIDER_CALLS.labels("close", result).inc()
         if result is CloseResult.CLOSED:
             await self._found_unpaid(order)
         elif result is CloseResult.PAID:
-            report = await self._provider.query(order.order_no)
+            report = await self._provider.query(order.order_no, self._mchid_of(order))
             if report.paid is not None:
                 await self._settler.settle(report.paid, "query")
+
+    def _mchid_of(self, order: Order) -> str:
+        return order.mchid or self._provider.merchant_for(order.order_no)
 
     async def _found_unpaid(self, order: Order) -> None:
         """Nobody paid and nobody can any more. An order found so before its deadline closes first."""

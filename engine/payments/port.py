@@ -5,7 +5,8 @@ for every provider:
 
 * A refusal and an unknown outcome are values. An unknown outcome is never dressed up as a refusal, because
   units whose payment is unknown must stay held. Only a bug raises.
-* A number (`order_no`, `out_refund_no`) is chosen by the engine and never changes on a repeat.
+* A number (`order_no`, `out_refund_no`) is chosen by the engine and never changes on a repeat. It belongs to one
+  merchant account (`mchid`), which the order remembers.
 * What a notice or a report says is authentic, but not yet right: comparing amount, merchant, application and
   buyer with the order is the engine's business.
 
@@ -15,10 +16,10 @@ Times are aware datetimes, money is whole fen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from multidict import MultiMapping
 
@@ -31,6 +32,7 @@ class PrepayRequest:
     """
 
     order_no: str
+    mchid: str
     description: str
     total_fen: int
     openid: str
@@ -127,10 +129,34 @@ class RefundRequest:
 
     out_refund_no: str
     order_no: str
+    mchid: str
     refund_fen: int
     total_fen: int
     reason: str
     sent_before: bool = False
+
+
+class CardOwner(StrEnum):
+    """Whose bank card takes a refund that the buyer's own account could not."""
+
+    BUYER = "BUYER"
+    MERCHANT = "MERCHANT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectRequest:
+    """An ABNORMAL refund, sent to a bank card instead. The buyer's card and name are for BUYER alone, and never logged.
+
+    bank_type: a code of the provider (`CMB_DEBIT`).
+    """
+
+    out_refund_no: str
+    refund_id: str
+    mchid: str
+    owner: CardOwner
+    bank_type: str
+    bank_account: str = field(default="", repr=False)
+    real_name: str = field(default="", repr=False)
 
 
 class RefundState(StrEnum):
@@ -160,9 +186,13 @@ class RefundReport:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaidNotice:
+    """digest: 16 bytes of what was said, the same for every repeat; the same for all notices."""
+
     notice_id: str
+    event_type: str
+    digest: bytes
     paid: PaidReport
 
 
@@ -171,6 +201,8 @@ class RefundNotice:
     """state is SUCCESS, ABNORMAL or CLOSED."""
 
     notice_id: str
+    event_type: str
+    digest: bytes
     out_refund_no: str
     refund_id: str
     order_no: str
@@ -182,12 +214,15 @@ class RefundNotice:
     success_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherNotice:
-    """Authentic, but of a kind the engine does nothing about: log it and acknowledge."""
+    """Authentic, and about something else than this merchant's payments and refunds; `content` is its JSON."""
 
     notice_id: str
     event_type: str
+    digest: bytes
+    mchid: str
+    content: Mapping[str, Any]
 
 
 Notice = PaidNotice | RefundNotice | OtherNotice
@@ -203,20 +238,34 @@ class NotificationRefused(Exception):
 
 
 class PaymentProvider(Protocol):
+    """`appid` is the application whose buyers pay; `mchids` are the merchant accounts it may pay to."""
+
+    @property
+    def appid(self) -> str: ...
+
+    @property
+    def mchids(self) -> frozenset[str]: ...
+
+    def merchant_for(self, order_no: str) -> str:
+        """The account a new order pays to, when its sale names none: the same for the same number and settings."""
+
     async def create(self, request: PrepayRequest) -> Prepaid | ProviderRefusal:
         """Makes the order payable, or finds that it is; repeats itself within a bounded time."""
 
-    async def client_parameters(self, prepay_id: str) -> Mapping[str, str]:
+    async def client_parameters(self, prepay_id: str, mchid: str) -> Mapping[str, str]:
         """What the buyer's device needs to pay, signed now."""
 
-    async def query(self, order_no: str) -> TradeReport: ...
+    async def query(self, order_no: str, mchid: str) -> TradeReport: ...
 
-    async def close(self, order_no: str) -> CloseResult:
+    async def close(self, order_no: str, mchid: str) -> CloseResult:
         """Makes the order unpayable for ever. Closing a closed order is CLOSED again."""
 
     async def refund(self, request: RefundRequest) -> RefundReport: ...
 
-    async def query_refund(self, out_refund_no: str) -> RefundReport: ...
+    async def query_refund(self, out_refund_no: str, mchid: str) -> RefundReport: ...
+
+    async def redirect_refund(self, request: RedirectRequest) -> RefundReport:
+        """Sends an ABNORMAL refund to a bank card. PROCESSING, REFUSED or UNKNOWN; query before a repeat."""
 
     def read_notification(self, headers: MultiMapping[str], raw_body: bytes, now_s: float) -> Notice:
         """Checks, decrypts and reads one notice; pure. `headers` must look names up without regard to case.

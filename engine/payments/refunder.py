@@ -35,6 +35,7 @@ class Refunder:
         request = RefundRequest(
             out_refund_no=refund.out_refund_no,
             order_no=refund.order_no,
+            mchid=refund.mchid,
             refund_fen=refund.amount_fen,
             total_fen=refund.total_fen,
             reason=refund.reason,
@@ -42,7 +43,7 @@ class Refunder:
         )
         try:
             if refund.state == "processing":
-                report = await self._provider.query_refund(refund.out_refund_no)
+                report = await self._provider.query_refund(refund.out_refund_no, refund.mchid)
             else:
                 report = await self._provider.refund(request)
             await self._note(report)

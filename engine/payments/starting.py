@@ -67,6 +67,7 @@ class Starter:
         if prepay_id is None:
             request = PrepayRequest(
                 order_no=order_no,
+                mchid=self._mchid,
                 description=self._description,
                 total_fen=started.amount_fen,
                 openid=self._privacy.open_openid(started.openid_sealed, buyer),
@@ -78,7 +79,7 @@ class Starter:
                 return self._refused(order_no, prepaid)
             prepay_id = prepaid.prepay_id
             self._keep(order_no, prepay_id, prepaid.valid_until)
-        return await self._provider.client_parameters(prepay_id)
+        return await self._provider.client_parameters(prepay_id, self._mchid)
 
     def _refused(self, order_no: str, refusal: ProviderRefusal) -> NotStarted:
         log.warning("prepay_refused", order=order_no, kind=refusal.kind, code=refusal.code, detail=refusal.detail)

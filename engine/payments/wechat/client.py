@@ -30,6 +30,7 @@ from engine.payments.port import (
     Prepaid,
     PrepayRequest,
     ProviderRefusal,
+    RedirectRequest,
     RefundReport,
     RefundRequest,
     RefundState,
@@ -105,6 +106,17 @@ class WeChatPay:
             timeout_s=timeout_s,
         )
 
+    @property
+    def appid(self) -> str:
+        return self._appid
+
+    @property
+    def mchids(self) -> frozenset[str]:
+        return frozenset((self._mchid,))
+
+    def merchant_for(self, order_no: str) -> str:
+        return self._mchid
+
     def close_signer(self) -> None:
         """Ends the signing threads; call it after the last request."""
         self._signer.close()
@@ -119,7 +131,7 @@ class WeChatPay:
             maybe_created=settled.maybe_done,
         )
 
-    async def client_parameters(self, prepay_id: str) -> Mapping[str, str]:
+    async def client_parameters(self, prepay_id: str, mchid: str) -> Mapping[str, str]:
         """The arguments of wx.requestPayment; all strings, signed for this second."""
         timestamp, nonce, package = str(int(self._now_s())), self._nonce(), f"prepay_id={prepay_id}"
         return {
@@ -130,12 +142,12 @@ class WeChatPay:
             "paySign": await self._signer.sign(payment_message(self._appid, timestamp, nonce, package)),
         }
 
-    async def query(self, order_no: str) -> TradeReport:
+    async def query(self, order_no: str, mchid: str) -> TradeReport:
         _require_number(order_no, ORDER_NO_LENGTHS)
         path = f"/v3/pay/transactions/out-trade-no/{order_no}?mchid={self._mchid}"
         return trade_report((await self._gateway.repeat("GET", path)).answer, order_no)
 
-    async def close(self, order_no: str) -> CloseResult:
+    async def close(self, order_no: str, mchid: str) -> CloseResult:
         _require_number(order_no, ORDER_NO_LENGTHS)
         path = f"/v3/pay/transactions/out-trade-no/{order_no}/close"
         return close_result((await self._gateway.repeat("POST", path, self._close_body)).answer)
@@ -145,7 +157,7 @@ class WeChatPay:
         number = request.out_refund_no
         body = orjson.dumps(self._refund_fields(request))
         if request.sent_before:
-            report = await self.query_refund(number)
+            report = await self.query_refund(number, request.mchid)
             if report.state is not RefundState.UNKNOWN_REFUND:
                 return report
         doubtful = request.sent_before
@@ -158,7 +170,7 @@ class WeChatPay:
                 return sent
             if is_refusal(answer) and answer.status == 401:
                 return unknown_refund(answer, number)  # a query would be turned away as well
-            found = await self.query_refund(number)
+            found = await self.query_refund(number, request.mchid)
             if found.state is not RefundState.UNKNOWN_REFUND:
                 return found
             if is_refusal(answer):
@@ -167,10 +179,13 @@ class WeChatPay:
             doubtful = True
         return unknown_refund(answer, number)
 
-    async def query_refund(self, out_refund_no: str) -> RefundReport:
+    async def query_refund(self, out_refund_no: str, mchid: str) -> RefundReport:
         _require_number(out_refund_no, REFUND_NO_LENGTHS)
         path = f"/v3/refund/domestic/refunds/{out_refund_no}"
         return refund_report((await self._gateway.repeat("GET", path)).answer, out_refund_no)
+
+    async def redirect_refund(self, request: RedirectRequest) -> RefundReport:
+        return RefundReport(out_refund_no=request.out_refund_no, state=RefundState.UNKNOWN, detail="not sent")
 
     def read_notification(self, headers: MultiMapping[str], raw_body: bytes, now_s: float) -> Notice:
         return notifications.read_notification(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -99,12 +100,18 @@ def read_notification(
     try:
         fields = read_object(content)
         if event_type == PAID_EVENT:
-            return _paid_notice(notice_id, fields)
+            return _paid_notice(notice_id, event_type, digest_of(event_type, content), fields)
         if event_type in REFUND_EVENTS:
-            return _refund_notice(notice_id, event_type, fields)
+            return _refund_notice(notice_id, event_type, digest_of(event_type, content), fields)
+        return OtherNotice(
+            notice_id=notice_id,
+            event_type=event_type,
+            digest=digest_of(event_type, content),
+            mchid=str(fields.get("mchid", "")),
+            content=fields,
+        )
     except Unreadable:
         raise _refused(Reason.CONTENT_UNREADABLE) from None
-    return OtherNotice(notice_id, event_type)
 
 
 def _refused(reason: Reason) -> NotificationRefused:
@@ -125,17 +132,24 @@ def _content(resource: Mapping[str, Any], api_v3_key: bytes) -> bytes:
         raise _refused(Reason.RESOURCE_UNREADABLE) from None
 
 
-def _paid_notice(notice_id: str, fields: Mapping[str, Any]) -> PaidNotice:
+def digest_of(event_type: str, content: bytes) -> bytes:
+    """What tells a repeat from a notice that says something else: WeChat's id may change from try to try."""
+    return blake2b(event_type.encode() + b"\n" + content, digest_size=16).digest()
+
+
+def _paid_notice(notice_id: str, event_type: str, digest: bytes, fields: Mapping[str, Any]) -> PaidNotice:
     paid = paid_report(fields)
     if fields.get("trade_state") != "SUCCESS":
         raise _refused(Reason.CONTENT_CONTRADICTS_EVENT)
-    return PaidNotice(notice_id, paid)
+    return PaidNotice(notice_id=notice_id, event_type=event_type, digest=digest, paid=paid)
 
 
-def _refund_notice(notice_id: str, event_type: str, fields: Mapping[str, Any]) -> RefundNotice:
+def _refund_notice(notice_id: str, event_type: str, digest: bytes, fields: Mapping[str, Any]) -> RefundNotice:
     amount = in_fen(fields)
     notice = RefundNotice(
         notice_id=notice_id,
+        event_type=event_type,
+        digest=digest,
         out_refund_no=text(fields, "out_refund_no"),
         refund_id=text(fields, "refund_id"),
         order_no=text(fields, "out_trade_no"),

@@ -93,8 +93,8 @@ async def test_create_sends_what_it_signed(pay: WeChatPay, script: Script) -> No
 async def test_every_request_names_the_key_to_answer_with(pay: WeChatPay, script: Script) -> None:
     script.says(GOOD, Reply(body=to_json(trade())), Reply(204), Reply(body=to_json(refund())))
     await pay.create(ORDER)
-    await pay.query(ORDER.order_no)
-    await pay.close(ORDER.order_no)
+    await pay.query(ORDER.order_no, MCHID)
+    await pay.close(ORDER.order_no, MCHID)
     await pay.refund(REFUND)
     assert [request.header("Wechatpay-Serial") for request in script.requests] == [platform.SERIAL] * 4
     assert all(verify(request) for request in script.requests)
@@ -245,7 +245,7 @@ async def test_a_success_signed_by_the_next_key_is_believed(pay: WeChatPay, scri
 
 
 async def test_client_parameters_are_strings_signed_for_this_second(pay: WeChatPay) -> None:
-    parameters = await pay.client_parameters(PREPAY_ID)
+    parameters = await pay.client_parameters(PREPAY_ID, MCHID)
     message = f"{platform.APPID}\n{int(NOW_S)}\n{parameters['nonceStr']}\nprepay_id={PREPAY_ID}\n"
     private_key("merchant").public_key().verify(
         base64.b64decode(parameters["paySign"]), message.encode(), padding.PKCS1v15(), hashes.SHA256()
@@ -261,7 +261,7 @@ async def test_client_parameters_are_strings_signed_for_this_second(pay: WeChatP
 
 async def test_query_signs_its_query_string_and_reports_the_payment(pay: WeChatPay, script: Script) -> None:
     script.says(Reply(body=to_json(trade())))
-    report = await pay.query("FG20260101000001")
+    report = await pay.query("FG20260101000001", MCHID)
     (request,) = script.requests
     assert request.path == "/v3/pay/transactions/out-trade-no/FG20260101000001?mchid=1900000777"
     assert verify(request)
@@ -272,13 +272,13 @@ async def test_query_signs_its_query_string_and_reports_the_payment(pay: WeChatP
 
 async def test_query_that_is_never_answered_is_unknown(make_pay: MakePay, script: Script) -> None:
     script.says(*[Reply(delay_s=5.0)] * 2)
-    report = await make_pay(script.url, timeout_s=0.3).query("FG20260101000001")
+    report = await make_pay(script.url, timeout_s=0.3).query("FG20260101000001", MCHID)
     assert report.state is TradeState.UNKNOWN
 
 
 async def test_close_sends_the_merchant_in_its_body(pay: WeChatPay, script: Script) -> None:
     script.says(Reply(204))
-    assert await pay.close("FG20260101000001") is CloseResult.CLOSED
+    assert await pay.close("FG20260101000001", MCHID) is CloseResult.CLOSED
     (request,) = script.requests
     assert (request.path, request.body) == (
         "/v3/pay/transactions/out-trade-no/FG20260101000001/close",
@@ -288,12 +288,12 @@ async def test_close_sends_the_merchant_in_its_body(pay: WeChatPay, script: Scri
 
 async def test_close_whose_success_is_unsigned_is_unknown(pay: WeChatPay, script: Script) -> None:
     script.says(*[Reply(204, headers=[])] * 6)
-    assert await pay.close("FG20260101000001") is CloseResult.UNKNOWN
+    assert await pay.close("FG20260101000001", MCHID) is CloseResult.UNKNOWN
 
 
 async def test_close_that_loses_its_answer_is_sent_again(pay: WeChatPay, script: Script) -> None:
     script.says(Reply(drop=True), Reply(204))
-    assert await pay.close("FG20260101000001") is CloseResult.CLOSED
+    assert await pay.close("FG20260101000001", MCHID) is CloseResult.CLOSED
 
 
 async def test_refund_sends_its_number_and_its_own_notify_address(pay: WeChatPay, script: Script) -> None:

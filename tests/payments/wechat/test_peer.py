@@ -61,13 +61,13 @@ async def test_the_peer_writes_our_authorization_letter_by_letter(pay: WeChatPay
 
 
 async def test_the_peer_signs_the_same_client_parameters(pay: WeChatPay, peer: Peer) -> None:
-    ours = await pay.client_parameters(PREPAY_ID)
+    ours = await pay.client_parameters(PREPAY_ID, MCHID)
     theirs = peer.sign([platform.APPID, ours["timeStamp"], ours["nonceStr"], ours["package"]])
     assert ours["paySign"] == theirs
 
 
 async def test_the_peer_verifies_our_signature(pay: WeChatPay) -> None:
-    ours = await pay.client_parameters(PREPAY_ID)
+    ours = await pay.client_parameters(PREPAY_ID, MCHID)
     body = f"{ours['nonceStr']}\n{ours['package']}"
     public = private_key("merchant").public_key()
     assert rsa_verify(platform.APPID, ours["timeStamp"], body, ours["paySign"], public)

@@ -137,7 +137,7 @@ async def tap_pay(
 ) -> str:
     """What the buyer's phone shows after wx.requestPayment."""
     assert isinstance(prepaid, Prepaid)
-    parameters = {"openid": OPENID, **await pay.client_parameters(prepaid.prepay_id), **changed}
+    parameters = {"openid": OPENID, **await pay.client_parameters(prepaid.prepay_id, MCHID), **changed}
     async with session.post(f"{simulator.url}/_buyer/pay", json=parameters) as response:
         return str((await response.json())["result"])
 
@@ -157,7 +157,7 @@ async def test_create_twice_is_one_payable_order(pay: WeChatPay, order: PrepayRe
     first = await pay.create(order)
     assert isinstance(first, Prepaid)
     assert isinstance(await pay.create(order), Prepaid)
-    assert (await pay.query(order.order_no)).state is TradeState.NOT_PAID
+    assert (await pay.query(order.order_no, MCHID)).state is TradeState.NOT_PAID
 
 
 async def test_create_again_with_another_amount_is_refused(pay: WeChatPay, order: PrepayRequest) -> None:
@@ -168,7 +168,7 @@ async def test_create_again_with_another_amount_is_refused(pay: WeChatPay, order
 
 
 async def test_an_order_nobody_created_is_unknown(pay: WeChatPay, order: PrepayRequest) -> None:
-    report = await pay.query(order.order_no)
+    report = await pay.query(order.order_no, MCHID)
     assert (report.state, report.signed) == (TradeState.UNKNOWN_ORDER, True)
 
 
@@ -177,12 +177,12 @@ async def test_a_paid_order_is_noticed_queried_and_cannot_be_closed(
 ) -> None:
     assert await tap_pay(session, simulator, pay, await pay.create(order)) == "ok"
     notice = await shop.next()
-    report = await pay.query(order.order_no)
+    report = await pay.query(order.order_no, MCHID)
     assert isinstance(notice, PaidNotice)
     assert (notice.paid.order_no, notice.paid.total_fen) == (order.order_no, 68000)
     assert (notice.paid.openid, notice.paid.mchid) == (OPENID, simulator.names["mchid"])
     assert report.paid == notice.paid
-    assert await pay.close(order.order_no) is CloseResult.PAID
+    assert await pay.close(order.order_no, MCHID) is CloseResult.PAID
     refusal = await pay.create(order)
     assert isinstance(refusal, ProviderRefusal)
     assert refusal.kind is RefusalKind.ALREADY_PAID
@@ -192,8 +192,8 @@ async def test_a_closed_order_closes_again_and_cannot_be_paid(
     pay: WeChatPay, order: PrepayRequest, session: aiohttp.ClientSession, simulator: Simulator
 ) -> None:
     prepaid = await pay.create(order)
-    assert [await pay.close(order.order_no) for _ in range(2)] == [CloseResult.CLOSED] * 2
-    assert (await pay.query(order.order_no)).state is TradeState.CLOSED
+    assert [await pay.close(order.order_no, MCHID) for _ in range(2)] == [CloseResult.CLOSED] * 2
+    assert (await pay.query(order.order_no, MCHID)).state is TradeState.CLOSED
     assert (await tap_pay(session, simulator, pay, prepaid)).startswith("fail")
     refusal = await pay.create(order)
     assert isinstance(refusal, ProviderRefusal)
@@ -224,16 +224,16 @@ async def test_a_refund_is_accepted_noticed_and_found(
     notice = await shop.next()
     assert isinstance(notice, RefundNotice)
     assert (notice.out_refund_no, notice.state) == (request.out_refund_no, RefundState.SUCCESS)
-    assert (await pay.query_refund(request.out_refund_no)).state is RefundState.SUCCESS
+    assert (await pay.query_refund(request.out_refund_no, MCHID)).state is RefundState.SUCCESS
     assert (await pay.refund(replace(request, sent_before=True))).state is RefundState.SUCCESS
-    assert (await pay.query(order.order_no)).state is TradeState.PAID
+    assert (await pay.query(order.order_no, MCHID)).state is TradeState.PAID
 
 
 async def test_a_refund_of_an_unpaid_order_is_refused(pay: WeChatPay, order: PrepayRequest) -> None:
     await pay.create(order)
     request = RefundRequest(out_refund_no="R1", order_no=order.order_no, refund_fen=1, total_fen=68000, reason="x")
     assert (await pay.refund(request)).state is RefundState.REFUSED
-    assert (await pay.query_refund("R1")).state is RefundState.UNKNOWN_REFUND
+    assert (await pay.query_refund("R1", MCHID)).state is RefundState.UNKNOWN_REFUND
 
 
 async def test_a_probed_notice_is_refused_and_comes_again(
@@ -255,7 +255,7 @@ async def test_a_create_whose_answers_are_all_lost_is_unknown_and_one_trade(
     refusal = await pay.create(order)
     assert isinstance(refusal, ProviderRefusal)
     assert (refusal.kind, refusal.maybe_created) == (RefusalKind.UNKNOWN, True)
-    assert (await pay.query(order.order_no)).state is TradeState.NOT_PAID
+    assert (await pay.query(order.order_no, MCHID)).state is TradeState.NOT_PAID
     await set_faults(session, simulator)
     assert isinstance(await pay.create(order), Prepaid)
 
@@ -267,7 +267,7 @@ async def test_many_orders_at_once_survive_probes_losses_and_limits(
     orders = [replace(order, order_no=f"FG{secrets.token_hex(15)}") for _ in range(60)]
     outcomes = await asyncio.gather(*map(pay.create, orders))
     await set_faults(session, simulator)
-    states = [(await pay.query(order.order_no)).state for order in orders]
+    states = [(await pay.query(order.order_no, MCHID)).state for order in orders]
     kinds = {outcome.kind for outcome in outcomes if isinstance(outcome, ProviderRefusal)}
     assert kinds <= {RefusalKind.UNKNOWN, RefusalKind.RATE_LIMITED}
     assert all(

@@ -1,0 +1,65 @@
+"""The jobs: everything that moves without a buyer waiting for it."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+
+import structlog
+
+from engine.config import Config
+from engine.infra.jobs import Job, run_all
+from engine.orders.auditor import Auditor
+from engine.orders.sweeper import Sweeper
+from engine.payments.closer import Closer
+from engine.payments.refunder import Refunder
+from engine.web.listening import listen
+from engine.web.routes import RouteTable
+from engine.web.server import Listener
+
+from engine.app.house import build_house, build_settler, open_provider
+from engine.app.process import (
+    CATALOG_EVERY_S,
+    REBUILD_EVERY_S,
+    build_console,
+    build_description,
+    limits_of,
+    until_told_to_stop,
+)
+
+log = structlog.get_logger(__name__)
+
+CHECK_EVERY_S = 0.5
+
+
+async def work(config: Config) -> None:
+    async with AsyncExitStack() as stack:
+        house = await build_house(config, stack, "floodgate-jobs")
+        provider, _ = await open_provider(config, stack)
+        settler = build_settler(house)
+        sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
+        closer = Closer(house.board, house.stock, house.book, provider, settler)
+        refunder = Refunder(house.book, provider)
+        auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
+        admin = Listener(
+            RouteTable([*build_console(house, []).routes(), *build_description().routes()]),
+            limits_of(config),
+            listen(config.admin.host, config.admin.port, shared=False),
+        )
+        await admin.start()
+        log.info("jobs_started", pid=os.getpid())
+        jobs = asyncio.create_task(
+            run_all(
+                [
+                    Job("follower", house.follower.run_once, CATALOG_EVERY_S),
+                    Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
+                    Job("sweeper", sweeper.run_once, config.orders.sweep_every_s),
+                    Job("closer", closer.run_once, CHECK_EVERY_S),
+                    Job("refunder", refunder.run_once, CHECK_EVERY_S),
+                    Job("auditor", auditor.run_once, config.orders.audit_every_s),
+                ]
+            )
+        )
+        await until_told_to_stop()
+        jobs.cancel()
+        await admin.drain(notice_s=0, timeout_s=1)
+        log.info("jobs_stopped")

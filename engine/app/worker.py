@@ -1,0 +1,158 @@
+"""A web worker: the public routes, and the jobs that keep its view fresh."""
+
+import asyncio
+import os
+import secrets
+from contextlib import AsyncExitStack
+
+import structlog
+
+from engine.catalog.board import LiveSale
+from engine.catalog.handlers import CatalogDesk
+from engine.config import Config
+from engine.infra.clock import wall_s
+from engine.infra.jobs import Job, run_all
+from engine.line.desk import LineDesk
+from engine.line.handlers import LineRoutes
+from engine.orders.desks import Desk, Desks
+from engine.orders.handlers import OrderRoutes
+from engine.orders.placing import Placer
+from engine.payments.handlers import PaymentRoutes
+from engine.payments.refunder import Refunder
+from engine.payments.starting import Starter
+from engine.payments.wechat.login import Login, LoginRefused
+from engine.stock.desk import StockDesk
+from engine.web.buyers import Buyers
+from engine.web.listening import listen
+from engine.web.login import LoginDesk
+from engine.web.routes import RouteTable
+from engine.web.server import Listener
+
+from engine.app.house import House, build_house, build_settler, open_provider, seal_keys
+from engine.app.process import (
+    CATALOG_EVERY_S,
+    REBUILD_EVERY_S,
+    build_console,
+    build_description,
+    limits_of,
+    until_told_to_stop,
+)
+
+log = structlog.get_logger(__name__)
+
+NONCE_BYTES = 12
+
+
+def _open_desk(house: House, live: LiveSale) -> Desk:
+    config = house.config
+    stock = StockDesk(
+        live,
+        house.stock,
+        batch_count_max=config.stock.batch_count_max,
+        queue_count_max=config.stock.queue_count_max,
+    )
+    line = LineDesk(
+        live,
+        house.line,
+        block_count=config.line.block_count,
+        burst_count=config.line.burst_count,
+        batch_count_max=config.stock.batch_count_max,
+        queue_count_max=config.stock.queue_count_max,
+    )
+    placer = Placer(
+        stock,
+        house.stock,
+        house.book,
+        commit_count_max=config.orders.commit_count_max,
+        queue_count_max=config.stock.queue_count_max,
+    )
+    return Desk(live, stock, line, placer)
+
+
+async def work(config: Config, index: int) -> None:
+    async with AsyncExitStack() as stack:
+        house = await build_house(config, stack, f"floodgate-web-{index}")
+        provider, session = await open_provider(config, stack)
+        keys = seal_keys(config)
+        buyers = Buyers(house.pool, keys, house.privacy)
+        desks = Desks(house.board, lambda live: _open_desk(house, live))
+        login = Login.from_config(config.wechat, session)
+
+        async def openid_of(code: str) -> str | None:
+            found = await login.openid_of(code)
+            return None if isinstance(found, LoginRefused) else found
+
+        wechat = config.wechat
+        starter = Starter(house.book, provider, house.privacy, mchid=wechat.mchid, description=wechat.description)
+        refunder = Refunder(house.book, provider)
+        body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
+        console = build_console(house, listeners := [])
+        table = RouteTable(
+            [
+                *OrderRoutes(
+                    desks,
+                    house.book,
+                    house.stock,
+                    buyers,
+                    keys,
+                    now_s=wall_s,
+                    body_bytes_max=body_bytes_max,
+                    body_timeout_s=body_timeout_s,
+                ).routes(),
+                *LineRoutes(
+                    desks.line_of,
+                    buyers,
+                    keys,
+                    now_s=wall_s,
+                    pass_s=config.seals.pass_s,
+                    body_bytes_max=body_bytes_max,
+                    body_timeout_s=body_timeout_s,
+                ).routes(),
+                *PaymentRoutes(
+                    starter,
+                    build_settler(house),
+                    refunder,
+                    house.book,
+                    provider,
+                    buyers,
+                    now_s=wall_s,
+                    body_timeout_s=body_timeout_s,
+                ).routes(),
+                *CatalogDesk(house.board).routes(),
+                *build_description().routes(),
+                *LoginDesk(
+                    buyers,
+                    openid_of,
+                    now_s=wall_s,
+                    nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+                    seal_s=config.seals.buyer_seal_s,
+                    body_bytes_max=body_bytes_max,
+                    body_timeout_s=body_timeout_s,
+                ).routes(),
+            ]
+        )
+        public = Listener(table, limits_of(config), listen(config.web.host, config.web.port, shared=True))
+        admin = Listener(
+            RouteTable([*console.routes(), *build_description().routes()]),
+            limits_of(config),
+            listen(config.admin.host, config.admin.port, shared=False),
+        )
+        listeners.append(public)
+        await admin.start()
+        await public.start()
+        log.info("worker_started", index=index, pid=os.getpid(), port=config.web.port)
+        jobs = asyncio.create_task(
+            run_all(
+                [
+                    Job("follower", house.follower.run_once, CATALOG_EVERY_S),
+                    Job("desks", desks.run_once, config.stock.snapshot_every_ms / 1000),
+                    Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
+                ]
+            )
+        )
+        await until_told_to_stop()
+        log.info("worker_drains", index=index)
+        await public.drain(notice_s=config.web.drain_notice_s, timeout_s=config.web.drain_timeout_s)
+        jobs.cancel()
+        await admin.drain(notice_s=0, timeout_s=1)
+        log.info("worker_stopped", index=index)
