@@ -131,6 +131,7 @@ def read_order(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Order
         attach=document.get("attach"),
         notify_url=document["notify_url"],
         terms=_terms(document),
+        description=document["description"],
     )
 
 

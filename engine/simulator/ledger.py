@@ -9,7 +9,8 @@ Only one process may hold a journal.
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,18 @@ from engine.simulator.orders import Order, TradeState, age
 from engine.simulator.refunds import Refund, RefundStatus
 
 Key = tuple[str, str]  # mchid and the merchant's own number
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What else must outlive a crash (shipping, invoices, accepted messages): a JSON object under a kind and a key.
+
+    None as `document` takes the paper away.
+    """
+
+    kind: str
+    key: str
+    document: dict[str, Any] | None
 
 
 class LedgerError(Exception):
@@ -36,6 +49,7 @@ class Ledger:
         self._refunds: dict[Key, Refund] = {}
         self._refunds_of: dict[Key, list[Key]] = {}
         self._pending: dict[str, Notice] = {}
+        self._papers: dict[str, dict[str, dict[str, Any]]] = {}
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,6 +71,7 @@ class Ledger:
         refund: Refund | None = None,
         notice: Notice | None = None,
         delivered: str | None = None,
+        paper: Paper | None = None,
     ) -> None:
         """Write one change, all of it or nothing, then apply it. `delivered` ends the notice of that id.
 
@@ -71,6 +86,8 @@ class Ledger:
             change["notice"] = notice
         if delivered is not None:
             change["delivered"] = delivered
+        if paper is not None:
+            change["paper"] = paper
         line = orjson.dumps(change, option=orjson.OPT_APPEND_NEWLINE)
         try:
             if os.write(self._descriptor, line) != len(line):
@@ -79,7 +96,7 @@ class Ledger:
             os.ftruncate(self._descriptor, self._size)
             raise
         self._size += len(line)
-        self._apply(order, refund, notice, delivered)
+        self._apply(order, refund, notice, delivered, paper)
 
     def order(self, mchid: str, out_trade_no: str, *, now_ms: int) -> Order | None:
         """The order as it stands now (a 7-day-old unpaid one has closed by itself)."""
@@ -111,7 +128,18 @@ class Ledger:
         """Notices that nobody has acknowledged and that WeChat has not given up."""
         return list(self._pending.values())
 
-    def _apply(self, order: Order | None, refund: Refund | None, notice: Notice | None, delivered: str | None) -> None:
+    def papers(self, kind: str) -> Mapping[str, dict[str, Any]]:
+        """All papers of a kind by their key, the oldest first. Documents are read, never changed in place."""
+        return self._papers.get(kind, {})
+
+    def _apply(
+        self,
+        order: Order | None,
+        refund: Refund | None,
+        notice: Notice | None,
+        delivered: str | None,
+        paper: Paper | None,
+    ) -> None:
         if order is not None:
             key = (order.mchid, order.out_trade_no)
             self._orders[key] = order
@@ -127,6 +155,10 @@ class Ledger:
             self._pending[notice.id] = notice
         if delivered is not None:
             self._pending.pop(delivered, None)
+        if paper is not None and paper.document is None:
+            self._papers.get(paper.kind, {}).pop(paper.key, None)
+        elif paper is not None and paper.document is not None:
+            self._papers.setdefault(paper.kind, {})[paper.key] = paper.document
 
     def _replay(self, file: Path) -> int:
         """Apply every whole line, cut off a torn last one, and return the size that remains."""
@@ -144,13 +176,15 @@ class Ledger:
         return size
 
 
-def _records(change: Any) -> tuple[Order | None, Refund | None, Notice | None, str | None]:
+def _records(change: Any) -> tuple[Order | None, Refund | None, Notice | None, str | None, Paper | None]:
     order = change.get("order")
     refund = change.get("refund")
     notice = change.get("notice")
+    paper = change.get("paper")
     return (
         None if order is None else Order(**order | {"state": TradeState(order["state"])}),
         None if refund is None else Refund(**refund | {"status": RefundStatus(refund["status"])}),
         None if notice is None else Notice(**notice),
         change.get("delivered"),
+        None if paper is None else Paper(**paper),
     )

@@ -52,6 +52,7 @@ class OrderRequest:
     attach: str | None
     notify_url: str
     terms: str
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Order:
     state: TradeState = TradeState.NOTPAY
     transaction_id: str | None = None
     paid_ms: int | None = None
+    description: str = ""
 
     @property
     def was_paid(self) -> bool:
@@ -107,6 +109,7 @@ def place(
             expires_ms=min(max(latest_ms, now_ms + EXPIRY_LEAST_MS), now_ms + EXPIRY_MOST_MS),
             prepay_id=fresh_prepay_id,
             prepay_ms=now_ms,
+            description=request.description,
         )
     if known.was_paid:
         return ORDER_PAID[paid_code]
