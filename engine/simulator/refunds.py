@@ -1,6 +1,7 @@
 """The life of one refund at WeChat, as pure functions.
 
     PROCESSING -> SUCCESS | CLOSED | ABNORMAL
+    ABNORMAL -> PROCESSING -> SUCCESS        the merchant names a bank account instead
 
 Accepting is not refunding: the answer says PROCESSING and the money moves later. What always holds: the
 refunds of an order that are not CLOSED never add up to more than it cost, and one out_refund_no names one
@@ -15,6 +16,7 @@ from enum import StrEnum
 from engine.simulator.orders import DAY_MS, Order
 from engine.simulator.refusals import (
     REFUND_CHANGED,
+    REFUND_NOT_ABNORMAL,
     REFUND_ORDER_UNKNOWN,
     REFUND_TOO_LATE,
     REFUND_TOO_MANY,
@@ -27,6 +29,8 @@ from engine.simulator.shapes import rfc3339
 
 REFUNDS_MAX = 50
 REFUNDABLE_MS = 365 * DAY_MS
+ORIGINAL = "ORIGINAL"
+OTHER_BANKCARD = "OTHER_BANKCARD"
 _RECEIVED_BY = "支付用户零钱"
 
 
@@ -74,6 +78,8 @@ class Refund:
     created_ms: int
     status: RefundStatus = RefundStatus.PROCESSING
     settled_ms: int | None = None
+    channel: str = ORIGINAL
+    received_by: str = _RECEIVED_BY
 
 
 def accept(
@@ -126,6 +132,22 @@ def settle(refund: Refund, status: RefundStatus, *, now_ms: int) -> Refund:
     return replace(refund, status=status, settled_ms=now_ms)
 
 
+def redirect(refund: Refund, *, out_refund_no: str, received_by: str) -> Refund | Refusal:
+    """The money of an ABNORMAL refund is sent to a bank account instead, and is on its way once more.
+
+    Asking again for the same account while it is, or after it has arrived, changes nothing.
+    """
+    if refund.out_refund_no != out_refund_no:
+        return REFUND_CHANGED
+    if refund.channel == OTHER_BANKCARD and refund.received_by == received_by:
+        return refund
+    if refund.status is not RefundStatus.ABNORMAL:
+        return REFUND_NOT_ABNORMAL
+    return replace(
+        refund, status=RefundStatus.PROCESSING, settled_ms=None, channel=OTHER_BANKCARD, received_by=received_by
+    )
+
+
 def view(refund: Refund) -> dict[str, object]:
     """What accepting and querying answer."""
     shown: dict[str, object] = {
@@ -133,8 +155,8 @@ def view(refund: Refund) -> dict[str, object]:
         "out_refund_no": refund.out_refund_no,
         "transaction_id": refund.transaction_id,
         "out_trade_no": refund.out_trade_no,
-        "channel": "ORIGINAL",
-        "user_received_account": _RECEIVED_BY,
+        "channel": refund.channel,
+        "user_received_account": refund.received_by,
         "create_time": rfc3339(refund.created_ms),
         "status": refund.status,
         "funds_account": "AVAILABLE",
@@ -164,7 +186,7 @@ def callback_view(refund: Refund) -> dict[str, object]:
         "refund_id": refund.refund_id,
         "out_refund_no": refund.out_refund_no,
         "refund_status": refund.status,
-        "user_received_account": _RECEIVED_BY,
+        "user_received_account": refund.received_by,
         "amount": {
             "total": refund.total_fen,
             "refund": refund.refund_fen,

@@ -40,6 +40,7 @@ REFUND_UNKNOWN = Refusal(404, "RESOURCE_NOT_EXISTS", "退款单不存在", 26851
 REFUND_TOTAL_DIFFERS = Refusal(400, "INVALID_REQUEST", "订单金额或退款金额与之前请求不一致，请核实后再试", 268435461)
 REFUND_TOO_MUCH = Refusal(400, "INVALID_REQUEST", "申请退款金额大于订单可退金额", 268435464)
 REFUND_CHANGED = Refusal(400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致", 268498688)
+REFUND_NOT_ABNORMAL = Refusal(400, "INVALID_REQUEST", "退款单状态不是退款异常，不能发起异常退款", 268435461)
 REFUND_TOO_MANY = Refusal(403, "RULE_LIMIT", "同一笔订单部分退款次数已达上限50次", 268448010)
 REFUND_TOO_SOON = Refusal(429, "FREQUENCY_LIMITED", "同一笔订单的多次退款需间隔1分钟", 268447840)
 REFUND_TOO_LATE = Refusal(400, "INVALID_REQUEST", "订单已超过可退款的最大期限", 268435461)

@@ -8,17 +8,18 @@ import base64
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
-_CHINA = timezone(timedelta(hours=8))
+CHINA = timezone(timedelta(hours=8))
 
 
 @lru_cache(maxsize=1024)
-def _china(second: int) -> datetime:
-    return datetime.fromtimestamp(second, UTC).astimezone(_CHINA)
+def china_second(second: int) -> datetime:
+    """A second since the epoch as China's wall clock shows it."""
+    return datetime.fromtimestamp(second, UTC).astimezone(CHINA)
 
 
 @lru_cache(maxsize=1024)
 def _rfc3339(second: int) -> str:
-    return _china(second).isoformat()
+    return china_second(second).isoformat()
 
 
 def rfc3339(moment_ms: int) -> str:
@@ -28,19 +29,19 @@ def rfc3339(moment_ms: int) -> str:
 
 def prepay_id(now_ms: int, entropy: bytes) -> str:
     """36 characters: `wx`, China time to the second, 20 lower hex digits (10 random bytes)."""
-    return f"wx{_china(now_ms // 1000):%Y%m%d%H%M%S}{entropy[:10].hex()}"
+    return f"wx{china_second(now_ms // 1000):%Y%m%d%H%M%S}{entropy[:10].hex()}"
 
 
 def transaction_id(now_ms: int, entropy: bytes) -> str:
     """28 digits: `4200`, 6 digits, the China date, 10 digits."""
     digits = f"{int.from_bytes(entropy[:8]) % 10**16:016}"
-    return f"4200{digits[:6]}{_china(now_ms // 1000):%Y%m%d}{digits[6:]}"
+    return f"4200{digits[:6]}{china_second(now_ms // 1000):%Y%m%d}{digits[6:]}"
 
 
 def refund_id(now_ms: int, entropy: bytes) -> str:
     """29 digits: `50`, 8 digits, the China date, 11 digits."""
     digits = f"{int.from_bytes(entropy[:9]) % 10**19:019}"
-    return f"50{digits[:8]}{_china(now_ms // 1000):%Y%m%d}{digits[8:]}"
+    return f"50{digits[:8]}{china_second(now_ms // 1000):%Y%m%d}{digits[8:]}"
 
 
 def notice_id(entropy: bytes) -> str:
