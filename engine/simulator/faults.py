@@ -33,6 +33,8 @@ class Faults:
     callback_retry_scale: the real schedule (15 s to 6 h) times this.
     answer_*: on the API calls named in answer_routes (none named: all). limited and error_before refuse without
     any effect; error_after answers 500, and lost resets the connection, after it.
+    bill_today: bills of today and of yesterday before 10:00 are there already. bill_hash_of: the SHA1 is over the
+    plain file or over the gzip that is downloaded. bill_fee_bp: WeChat's fee in 1/10,000 of a payment.
     """
 
     seed: int = 1
@@ -54,6 +56,11 @@ class Faults:
     answer_lost: float = 0.0
     answer_signtest: float = 0.0
     business_refusals_signed: bool = True
+    bill_today: bool = False
+    bill_hash_of: str = "plain"
+    bill_crlf: bool = True
+    bill_bom: bool = False
+    bill_fee_bp: int = 60
     changed_code: str = "INVALID_REQUEST"
     paid_code: str = "ORDERPAID"
 
@@ -178,6 +185,11 @@ _CHECKS: Mapping[str, Callable[[object], str | None]] = {
     "answer_lost": _chance,
     "answer_signtest": _chance,
     "business_refusals_signed": _flag,
+    "bill_today": _flag,
+    "bill_hash_of": _one_of({"plain": None, "gzip": None}),
+    "bill_crlf": _flag,
+    "bill_bom": _flag,
+    "bill_fee_bp": _whole(0, 1000),
     "changed_code": _one_of(REENTRY_CHANGED),
     "paid_code": _one_of(ORDER_PAID),
 }

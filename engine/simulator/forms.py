@@ -22,7 +22,7 @@ from engine.simulator.refusals import APPID_MISMATCH, Refusal, parameter
 
 OPENID = re.compile(r"o[0-9A-Za-z_-]{27}")
 _TRADE_NO = re.compile(r"[0-9A-Za-z_\-|*]+")
-_REFUND_NO = re.compile(r"[0-9A-Za-z_\-|*@]+")
+REFUND_NO = re.compile(r"[0-9A-Za-z_\-|*@]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _CURRENCY = Choice(("CNY",))
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
@@ -79,7 +79,7 @@ _REFUND = Record(
     {
         "transaction_id": Text(32),
         "out_trade_no": Text(32, 6, _TRADE_NO),
-        "out_refund_no": Text(64, 1, _REFUND_NO),
+        "out_refund_no": Text(64, 1, REFUND_NO),
         "reason": Text(80),
         "notify_url": Text(256),
         "funds_account": Choice(("AVAILABLE", "UNSETTLED")),
@@ -152,6 +152,9 @@ def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Refu
         return document
     if ("transaction_id" in document) == ("out_trade_no" in document):
         return parameter("/out_trade_no", "", "exactly one of transaction_id and out_trade_no is required")
+    found = _refund_parts_fault(document)
+    if found is not None:
+        return found
     if "notify_url" in document:
         found = _notify_fault(document["notify_url"], http_anywhere=http_anywhere)
         if found is not None:
@@ -166,6 +169,22 @@ def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Refu
         notify_url=document.get("notify_url"),
         terms=_terms(document),
     )
+
+
+def _refund_parts_fault(document: Any) -> Refusal | None:
+    """What `from` and `goods_detail` say must fit the amount refunded."""
+    refund_fen = document["amount"]["refund"]
+    sources = document["amount"].get("from", ())
+    if sources:
+        if len({source["account"] for source in sources}) != len(sources):
+            return parameter("/amount/from", sources, "names an account twice")
+        if sum(source["amount"] for source in sources) != refund_fen:
+            return parameter("/amount/from", sources, "must add up to the refund")
+    for index, goods in enumerate(document.get("goods_detail", ())):
+        if goods["refund_amount"] > refund_fen:
+            path = f"/goods_detail/{index}/refund_amount"
+            return parameter(path, goods["refund_amount"], "must not exceed the refund")
+    return None
 
 
 def _read(body: bytes, form: Record) -> Any:
