@@ -7,13 +7,13 @@ it is.
 
 from collections.abc import Callable
 
-import orjson
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from multidict import CIMultiDict
 
 from engine.simulator import crypto
 from engine.simulator.authorization import SCHEME
+from engine.simulator.calls import JSON_TYPE, Page
 from engine.simulator.shapes import request_id
 from engine.simulator.signer import Signer
 
@@ -28,9 +28,7 @@ _COMMON = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Language", "zh-CN"),
 )
-_JSON = ("Content-Type", "application/json; charset=utf-8")
-# api.weixin.qq.com answers JSON under this type; clients that insist on application/json fail there too.
-_LOGIN_JSON = ("Content-Type", "text/plain")
+_JSON = ("Content-Type", JSON_TYPE)
 
 
 class Answers:
@@ -69,9 +67,9 @@ class Answers:
         headers.add(*_JSON)
         return web.Response(status=status, body=body, headers=headers)
 
-    def unsigned(self, status: int, body: bytes, *, number: int | None) -> web.Response:
-        """A refusal without Wechatpay-* headers; `number` None also leaves out the Request-ID."""
-        headers = CIMultiDict((*_COMMON, _JSON))
+    def unsigned(self, status: int, body: bytes, *, number: int | None, content_type: str = JSON_TYPE) -> web.Response:
+        """An answer without Wechatpay-* headers; `number` None also leaves out the Request-ID."""
+        headers = CIMultiDict((*_COMMON, ("Content-Type", content_type)))
         if number is not None:
             headers["Request-ID"] = request_id(self._entropy(12), number)
         return web.Response(status=status, body=body, headers=headers)
@@ -82,15 +80,8 @@ def empty(status: int) -> web.Response:
     return web.Response(status=status, headers=CIMultiDict(_COMMON))
 
 
-def login(document: object) -> web.Response:
-    """Always 200: the truth of api.weixin.qq.com is in `errcode`."""
-    return web.Response(body=orjson.dumps(document), headers=CIMultiDict((_LOGIN_JSON,)))
-
-
-def plain(document: object, *, status: int = 200) -> web.Response:
-    """JSON for the simulator's own buyer and admin calls."""
-    return web.Response(
-        status=status,
-        body=orjson.dumps(document),
-        headers=CIMultiDict((("Content-Type", "application/json"),)),
-    )
+def page(told: Page) -> web.Response:
+    """The answer to a visit outside the merchant API."""
+    if not told.body:
+        return empty(told.status)
+    return web.Response(status=told.status, body=told.body, headers=CIMultiDict((("Content-Type", told.content_type),)))

@@ -6,26 +6,18 @@ status and a body; signing and luck on the wire belong to the server.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import orjson
 
 from engine.simulator import buyer, forms, notices, orders, refunds, shapes
 from engine.simulator.authorization import Merchant
+from engine.simulator.calls import Answer
 from engine.simulator.faults import Faults, happens
 from engine.simulator.ledger import Ledger
 from engine.simulator.notices import Notice
 from engine.simulator.orders import Order
 from engine.simulator.refunds import Refund, RefundStatus
 from engine.simulator.refusals import ORDER_NOT_EXIST, REFUND_UNKNOWN, Refusal, parameter
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A success: 200 with a JSON body, or 204 with none."""
-
-    status: int
-    body: bytes
 
 
 class Desk:

@@ -5,26 +5,24 @@ microsecond here is taken from the merchant under test. This is the only module 
 decides nothing.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from engine.simulator import credentials, faults
+from engine.simulator import answers, credentials, house
 from engine.simulator.answers import KEEPALIVE_S, Answers
 from engine.simulator.authorization import Merchant
 from engine.simulator.callbacks import Callbacks
-from engine.simulator.desk import Desk
+from engine.simulator.calls import Visit
+from engine.simulator.counter import Counter
 from engine.simulator.faults import Faults
 from engine.simulator.gateway import Gateway
-from engine.simulator.house import House
-from engine.simulator.ledger import Ledger
-from engine.simulator.logins import Logins
-from engine.simulator.refunds import Refund, RefundStatus
+from engine.simulator.office import Office, Rules
 from engine.simulator.signer import Signer
 
 STOP_S = 5.0  # How long calls in progress may take to end when the simulator stops.
@@ -65,7 +63,6 @@ class Simulator:
     ) -> None:
         entropy = entropy or Entropy()
         self.credentials = credentials.ensure(home)
-        self.faults = luck
         merchant_key = credentials.private_key(self.credentials.private_key_file)
         platform_key = credentials.private_key(self.credentials.platform_private_key_file)
         merchants = {
@@ -77,30 +74,30 @@ class Simulator:
                 cipher=AESGCM(self.credentials.api_v3_key.encode()),
             )
         }
-        self._ledger = Ledger(home / "journal.jsonl")
         self._signer = Signer(signers)
-        self._callbacks = Callbacks(
-            merchants=merchants,
-            signer=self._signer,
-            key=platform_key,
-            serial=self.credentials.public_key_id,
-            faults=lambda: self.faults,
-            delivered=lambda notice_id: self._ledger.record(delivered=notice_id),
-            now_ms=now_ms,
-            entropy=entropy,
-        )
-        self._desk = Desk(
-            ledger=self._ledger,
-            merchants=merchants,
-            faults=lambda: self.faults,
-            notify=self._callbacks.post,
-            settle_later=self._settle_later,
-            now_ms=now_ms,
-            entropy=entropy,
-            http_anywhere=http_anywhere,
+        self.office = Office(
+            Rules(
+                home=home,
+                merchants=merchants,
+                appid=self.credentials.appid,
+                app_secret=self.credentials.app_secret,
+                http_anywhere=http_anywhere,
+                now_ms=now_ms,
+                entropy=entropy,
+            ),
+            luck=luck,
+            make_callbacks=lambda faults, delivered: Callbacks(
+                merchants=merchants,
+                signer=self._signer,
+                key=platform_key,
+                serial=self.credentials.public_key_id,
+                faults=faults,
+                delivered=delivered,
+                now_ms=now_ms,
+                entropy=entropy,
+            ),
         )
         self._gateway = Gateway(
-            desk=self._desk,
             merchants=merchants,
             answers=Answers(
                 signer=self._signer,
@@ -109,15 +106,7 @@ class Simulator:
                 now_ms=now_ms,
                 entropy=entropy,
             ),
-            faults=lambda: self.faults,
-            now_ms=now_ms,
-        )
-        self._house = House(
-            desk=self._desk,
-            logins=Logins(self.credentials.appid, self.credentials.app_secret, entropy),
-            callbacks=self._callbacks,
-            faults=lambda: self.faults,
-            change_faults=self._change_faults,
+            ask=Counter(self.office).serve,
             now_ms=now_ms,
         )
         self._runner = web.ServerRunner(
@@ -126,12 +115,8 @@ class Simulator:
         self.port = 0
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Resume what a former life left open (unsettled refunds, undelivered notices), then listen."""
-        for notice in self._ledger.pending():
-            self._callbacks.post(notice)
-        for refund in self._ledger.refunds():
-            if refund.status is RefundStatus.PROCESSING:
-                self._settle_later(refund)
+        """Resume what a former life left open, then listen."""
+        self.office.resume()
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self.port = self._runner.addresses[0][1]
@@ -139,22 +124,12 @@ class Simulator:
     async def stop(self) -> None:
         """Answer what was asked, stop calling back, close the journal."""
         await self._runner.cleanup()
-        await self._callbacks.stop()
+        await self.office.stop()
         self._signer.stop()
-        self._ledger.close()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         if path.startswith("/v3/"):
             return await self._gateway.serve(request, path, query)
-        return await self._house.serve(request, path)
-
-    def _change_faults(self, luck: Faults) -> None:
-        self.faults = luck
-
-    def _settle_later(self, refund: Refund) -> None:
-        luck = self.faults
-        wait_s = faults.delay_s(
-            luck.refund_delay_ms, seed=luck.seed, knob="refund_delay_ms", subject=refund.out_refund_no
-        )
-        asyncio.get_running_loop().call_later(wait_s, self._desk.settle_refund, refund.mchid, refund.out_refund_no)
+        visit = Visit(request.method, path, dict(parse_qsl(query)) if query else {}, await request.read())
+        return answers.page(await house.serve(self.office, visit))

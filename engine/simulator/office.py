@@ -1,0 +1,92 @@
+"""The office: everything there may be only one of, in one place and in one process.
+
+It holds the ledger, the desk, the login codes, the luck that is in force and the callbacks. Whoever decides
+anything (the tables in `routes.py` and `house.py`) is handed the office and takes what it needs from it. The
+office decides nothing itself.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.simulator import faults
+from engine.simulator.authorization import Merchant
+from engine.simulator.callbacks import Callbacks
+from engine.simulator.desk import Desk
+from engine.simulator.faults import Faults
+from engine.simulator.ledger import Ledger
+from engine.simulator.logins import Logins
+from engine.simulator.notices import Notice
+from engine.simulator.refunds import Refund, RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What stays the same while the office lives; clock and randomness come from outside."""
+
+    home: Path
+    merchants: Mapping[str, Merchant]
+    appid: str
+    app_secret: str
+    http_anywhere: bool
+    now_ms: Callable[[], int]
+    entropy: Callable[[int], bytes]
+
+
+class Office:
+    """`make_callbacks` gets the office's luck and the ledger's ear, and delivers what `notify` takes."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        luck: Faults,
+        make_callbacks: Callable[[Callable[[], Faults], Callable[[str], None]], Callbacks],
+    ) -> None:
+        self.rules = rules
+        self.faults = luck
+        self.merchants = rules.merchants
+        self.now_ms = rules.now_ms
+        self.entropy = rules.entropy
+        self.ledger = Ledger(rules.home / "journal.jsonl")
+        self.callbacks = make_callbacks(lambda: self.faults, lambda notice_id: self.ledger.record(delivered=notice_id))
+        self.logins = Logins(rules.appid, rules.app_secret, rules.entropy)
+        self.desk = Desk(
+            ledger=self.ledger,
+            merchants=rules.merchants,
+            faults=lambda: self.faults,
+            notify=self.notify,
+            settle_later=self.settle_later,
+            now_ms=rules.now_ms,
+            entropy=rules.entropy,
+            http_anywhere=rules.http_anywhere,
+        )
+
+    def resume(self) -> None:
+        """Take up what a former life left open: undelivered notices and refunds whose money has yet to move."""
+        for notice in self.ledger.pending():
+            self.notify(notice)
+        for refund in self.ledger.refunds():
+            if refund.status is RefundStatus.PROCESSING:
+                self.settle_later(refund)
+
+    def notify(self, notice: Notice) -> None:
+        """Let a recorded notice be delivered."""
+        self.callbacks.post(notice)
+
+    def settle_later(self, refund: Refund) -> None:
+        luck = self.faults
+        wait_s = faults.delay_s(
+            luck.refund_delay_ms, seed=luck.seed, knob="refund_delay_ms", subject=refund.out_refund_no
+        )
+        self.later(wait_s, lambda: self.desk.settle_refund(refund.mchid, refund.out_refund_no))
+
+    def later(self, wait_s: float, act: Callable[[], object]) -> None:
+        """Act once after a while; what is forgotten by a restart must be found again in the ledger by `resume`."""
+        asyncio.get_running_loop().call_later(wait_s, act)
+
+    async def stop(self) -> None:
+        """Stop calling back and close the journal."""
+        await self.callbacks.stop()
+        self.ledger.close()

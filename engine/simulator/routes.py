@@ -1,0 +1,89 @@
+"""The merchant API as one table: which path and method is which call, and who decides it.
+
+A new endpoint is one line here. Fronts read the table to find the route of a path; the office reads it to
+decide. `{number}` in a path stands for exactly one segment that is not empty.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from engine.simulator.authorization import Merchant
+from engine.simulator.calls import Call, Outcome
+from engine.simulator.office import Office
+
+TRANSACTIONS = "/v3/pay/transactions/"
+_REFUNDS = "/v3/refund/domestic/refunds"
+
+Decide = Callable[[Office, Merchant, Call], Outcome | Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`name` is what knobs call it; several paths may share one. `agent` demands Accept and User-Agent."""
+
+    name: str
+    method: str
+    path: str
+    decide: Decide
+    agent: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+ROUTES = (
+    Route("order", "POST", f"{TRANSACTIONS}jsapi", lambda o, m, c: o.desk.order(m, c.body)),
+    Route("query", "GET", f"{TRANSACTIONS}out-trade-no/{{number}}", lambda o, m, c: o.desk.query(m, c.number, c.query)),
+    Route(
+        "query", "GET", f"{TRANSACTIONS}id/{{number}}", lambda o, m, c: o.desk.query_transaction(m, c.number, c.query)
+    ),
+    Route(
+        "close",
+        "POST",
+        f"{TRANSACTIONS}out-trade-no/{{number}}/close",
+        lambda o, m, c: o.desk.close(m, c.number, c.body),
+    ),
+    Route("refund", "POST", _REFUNDS, lambda o, m, c: o.desk.refund(m, c.body), agent=True),
+    Route(
+        "query_refund", "GET", f"{_REFUNDS}/{{number}}", lambda o, m, c: o.desk.query_refund(m, c.number), agent=True
+    ),
+)
+BY_KEY: Mapping[str, Route] = {route.key: route for route in ROUTES}
+
+
+@dataclass(slots=True)
+class _Branch:
+    """One segment of the paths: what may follow, and the methods of the path that ends here."""
+
+    below: dict[str, "_Branch"] = field(default_factory=dict)
+    methods: dict[str, Route] = field(default_factory=dict)
+
+
+def find(path: str) -> tuple[Mapping[str, Route], str] | None:
+    """The routes of a raw path by method, and the decoded number in it; None for a path that is nobody's."""
+    branch = _TREE
+    number = ""
+    for segment in path.split("/"):
+        following = branch.below.get(segment)
+        if following is None:
+            following = branch.below.get("{number}")
+            if following is None or not segment:
+                return None
+            number = segment
+        branch = following
+    return (branch.methods, unquote(number)) if branch.methods else None
+
+
+def _tree() -> _Branch:
+    root = _Branch()
+    for route in ROUTES:
+        branch = root
+        for segment in route.path.split("/"):
+            branch = branch.below.setdefault(segment, _Branch())
+        branch.methods[route.method] = route
+    return root
+
+
+_TREE = _tree()
