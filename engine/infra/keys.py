@@ -14,7 +14,7 @@ class SaleKeys:
     stock      hash    capacity:<sku>, free:<sku>, held:<sku>, sold:<sku>   (units)
     buyers     hash    buyer -> units held and sold
     requests   hash    request id -> body digest (8 bytes) and order number
-    claims     hash    order number -> the claim as it was packed by the worker
+    claims     hash    order number -> the claim as it was packed by the worker, less what was returned since
     deadlines  zset    order number -> deadline_ms; a claim that is missing here is sold
     claimants  list    buyers that won an order in this epoch, append-only
     line       hash    head, tail, ceiling, rate, burst, ticked_ms

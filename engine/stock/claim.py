@@ -4,6 +4,7 @@ The packed form is what `reserve` reads and what `release`, `confirm` and a rebu
 one layout for its whole life: [request_id, body_digest, buyer, order_no, [sku, quantity, sku, quantity, ...]].
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,12 +32,8 @@ class Claim:
 
     def pack(self) -> bytes:
         """Bytes for Redis. Old-style raw strings: Lua knows only one kind of string."""
-        flat: list[str | int] = []
-        for item in self.items:
-            flat.append(item.sku_id)
-            flat.append(item.quantity)
         packed: bytes = msgpack.packb(
-            (self.request_id, self.body_digest, self.buyer, self.order_no, flat), use_bin_type=False
+            (self.request_id, self.body_digest, self.buyer, self.order_no, _flat(self.items)), use_bin_type=False
         )
         return packed
 
@@ -46,3 +43,17 @@ class Claim:
         request_id, body_digest, buyer, order_no, flat = msgpack.unpackb(packed, raw=True)
         items = tuple(Item(flat[i].decode(), flat[i + 1]) for i in range(0, len(flat), 2))
         return cls(request_id, body_digest, buyer, order_no.decode(), items)
+
+
+def pack_items(items: Sequence[Item]) -> bytes:
+    """Items alone, as a script takes them: [sku, quantity, sku, quantity, ...]."""
+    packed: bytes = msgpack.packb(_flat(items), use_bin_type=False)
+    return packed
+
+
+def _flat(items: Sequence[Item]) -> list[str | int]:
+    flat: list[str | int] = []
+    for item in items:
+        flat.append(item.sku_id)
+        flat.append(item.quantity)
+    return flat

@@ -43,6 +43,14 @@ class RetakeCode(enum.IntEnum):
     TAKEN = 5
 
 
+class ShrinkCode(enum.IntEnum):
+    FENCED = 0
+    MISSING = 1
+    WRONG_STATE = 2
+    REPEATED = 3
+    SHRUNK = 4
+
+
 class AmendCode(enum.IntEnum):
     FENCED = 0
     AMENDED = 1

@@ -4,7 +4,7 @@ Every call carries the epoch of the sale. A script that finds another epoch, or 
 one it was opened in, answers FENCED and has changed nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgpack
 from engine.catalog.records import Sale
 from engine.infra.keys import SaleKeys
 from engine.infra.redis import RedisStore, load_script
-from engine.stock.claim import Claim
+from engine.stock.claim import Claim, Item, pack_items
 from engine.stock.codes import (
     AmendCode,
     ClearCode,
@@ -25,9 +25,10 @@ from engine.stock.codes import (
     ReleaseCode,
     ReserveCode,
     RetakeCode,
+    ShrinkCode,
 )
 
-VERBS = ("reserve", "release", "confirm", "retake", "amend", "clear", "load", "open", "observe", "due")
+VERBS = ("reserve", "release", "confirm", "retake", "shrink", "amend", "clear", "load", "open", "observe", "due")
 
 NO_CLAIMANTS = 1 << 40  # beyond any list: tell none
 
@@ -103,7 +104,7 @@ class DueHolds:
 
 
 class Stock:
-    """The ten verbs. Raises RedisAway when the outcome is unknown."""
+    """The eleven verbs. Raises RedisAway when the outcome is unknown."""
 
     def __init__(self, store: RedisStore) -> None:
         self._store = store
@@ -174,6 +175,20 @@ class Stock:
             [epoch, claim.pack()],
         )
         return RetakeCode(code)
+
+    async def shrink(self, keys: SaleKeys, epoch: int, kept: Mapping[str, Sequence[Item]]) -> dict[str, ShrinkCode]:
+        """Each of these paid orders keeps only these items; no item: it keeps nothing."""
+        if not kept:
+            return {}
+        flat = [part for order_no, items in kept.items() for part in (order_no, pack_items(items))]
+        codes = await self._store.run(
+            self._scripts["shrink"],
+            [keys.control, keys.stock, keys.buyers, keys.claims, keys.deadlines],
+            [epoch, *flat],
+        )
+        if codes == [ShrinkCode.FENCED]:
+            return dict.fromkeys(kept, ShrinkCode.FENCED)
+        return {order_no: ShrinkCode(code) for order_no, code in zip(kept, codes, strict=True)}
 
     async def amend(self, keys: SaleKeys, epoch: int, terms: Terms) -> AmendCode:
         """Bring window, limits, pause and capacities in line with the catalog."""

@@ -4,7 +4,7 @@ The model is the promise in plain Python: who holds what, who has bought what, a
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,15 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from engine.infra.keys import SaleKeys
 from engine.infra.redis import open_redis
 from engine.stock.claim import Claim, Item
-from engine.stock.codes import ClearCode, ConfirmCode, OpenCode, ReleaseCode, ReserveCode, RetakeCode
+from engine.stock.codes import (
+    ClearCode,
+    ConfirmCode,
+    OpenCode,
+    ReleaseCode,
+    ReserveCode,
+    RetakeCode,
+    ShrinkCode,
+)
 from engine.stock.stock import Shelf, Stock, Terms
 
 BUYER_MAX = 5
@@ -140,6 +148,27 @@ class StockMachine(RuleBasedStateMachine):
             assert code is RetakeCode.TAKEN
             self.model.sold[claim.order_no] = claim
 
+    @rule(claim=orders, keeps=st.dictionaries(st.sampled_from(SKUS), st.integers(1, 3)))
+    def shrink(self, claim: Claim, keeps: dict[str, int]) -> None:
+        kept = tuple(Item(*item) for item in keeps.items())
+        codes = self.run(self.stock.shrink(self.keys, self.epoch, {claim.order_no: kept}))
+        assert codes == {claim.order_no: self.shrunk(claim.order_no, keeps)}
+
+    def shrunk(self, order_no: str, keeps: dict[str, int]) -> ShrinkCode:
+        if order_no in self.model.held:
+            return ShrinkCode.WRONG_STATE
+        sold = self.model.sold.get(order_no)
+        if sold is None:
+            return ShrinkCode.MISSING
+        left = [Item(item.sku_id, min(item.quantity, keeps.get(item.sku_id, 0))) for item in sold.items]
+        items = tuple(item for item in left if item.quantity)
+        if items == sold.items:
+            return ShrinkCode.REPEATED
+        self.model.sold[order_no] = replace(sold, items=items)
+        if not items:
+            del self.model.sold[order_no]
+        return ShrinkCode.SHRUNK
+
     @rule(sku=st.sampled_from(SKUS), capacity=st.integers(0, 12))
     def amend(self, sku: str, capacity: int) -> None:
         self.model.capacity[sku] = capacity
@@ -171,6 +200,12 @@ class StockMachine(RuleBasedStateMachine):
         for sku in SKUS:
             held, sold = self.model.units(self.model.held, sku), self.model.units(self.model.sold, sku)
             assert seen.shelves[sku] == Shelf(self.model.capacity[sku], self.model.free(sku), held, sold)
+
+    @invariant()
+    def buyers_have_what_they_hold_and_bought(self) -> None:
+        counts = self.run(self.store.client.hgetall(self.keys.buyers))
+        expected = {buyer: self.model.of_buyer(buyer) for buyer in BUYERS}
+        assert {buyer: int(count) for buyer, count in counts.items()} == {b: n for b, n in expected.items() if n}
 
 
 @pytest.mark.timeout(300)
