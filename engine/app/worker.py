@@ -7,27 +7,6 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from engine.catalog.board import LiveSale
-from engine.catalog.handlers import CatalogDesk
-from engine.config import Config
-from engine.infra.clock import wall_s
-from engine.infra.jobs import Job, run_all
-from engine.line.desk import LineDesk
-from engine.line.handlers import LineRoutes
-from engine.orders.desks import Desk, Desks
-from engine.orders.handlers import OrderRoutes
-from engine.orders.placing import Placer
-from engine.payments.handlers import PaymentRoutes
-from engine.payments.refunder import Refunder
-from engine.payments.starting import Starter
-from engine.payments.wechat.login import Login, LoginRefused
-from engine.stock.desk import StockDesk
-from engine.web.buyers import Buyers
-from engine.web.listening import listen
-from engine.web.login import LoginDesk
-from engine.web.routes import RouteTable
-from engine.web.server import Listener
-
 from engine.app.house import House, build_house, build_settler, open_provider, seal_keys
 from engine.app.process import (
     CATALOG_EVERY_S,
@@ -37,6 +16,26 @@ from engine.app.process import (
     limits_of,
     until_told_to_stop,
 )
+from engine.catalog.board import LiveSale
+from engine.catalog.handlers import CatalogDesk
+from engine.config import Config
+from engine.infra.clock import wall_s
+from engine.infra.jobs import Job, run_all
+from engine.line.desk import LineDesk
+from engine.line.handlers import LineRoutes
+from engine.miniprogram.login import Login, LoginRefused
+from engine.orders.desks import Desk, Desks
+from engine.orders.handlers import OrderRoutes
+from engine.orders.placing import Placer
+from engine.payments.handlers import PaymentRoutes
+from engine.payments.refunder import Refunder
+from engine.payments.starting import Starter
+from engine.stock.desk import StockDesk
+from engine.web.buyers import Buyers
+from engine.web.listening import listen
+from engine.web.login import LoginDesk
+from engine.web.routes import RouteTable
+from engine.web.server import Listener
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ import aiohttp
 
 from engine.config import Wechat
 from engine.infra.outage import ProviderAway
-from engine.payments.wechat.contents import Unreadable, read_object, text
+from engine.miniprogram.reading import Unreadable, read_object, text
 
 CODE_LENGTH_MAX = 128  # WeChat's codes have 32; what is longer is not worth a request
 

@@ -8,9 +8,8 @@ import aiohttp
 import pytest
 
 from engine.infra.outage import ProviderAway
-from engine.payments.wechat.login import Login, LoginRefusal, LoginRefused
-from tests.payments.wechat.conftest import Reply, Script
-from tests.payments.wechat.platform import to_json
+from engine.miniprogram.login import Login, LoginRefusal, LoginRefused
+from tests.miniprogram.conftest import Reply, Script
 
 SECRET = "made-for-tests"
 
@@ -21,7 +20,7 @@ def login(session: aiohttp.ClientSession, script: Script) -> Login:
 
 
 async def test_a_good_code_is_an_openid(login: Login, script: Script) -> None:
-    script.says(Reply(body=to_json({"openid": "oBuyer", "session_key": "k"})))
+    script.says(Reply(json={"openid": "oBuyer", "session_key": "k"}))
     assert await login.openid_of("0a1B&=/+") == "oBuyer"
     assert script.requests[0].path == (
         "/sns/jscode2session?appid=wx1&secret=made-for-tests&grant_type=authorization_code&js_code=0a1B%26%3D/%2B"
@@ -40,7 +39,7 @@ async def test_a_good_code_is_an_openid(login: Login, script: Script) -> None:
 async def test_a_bad_code_or_buyer_is_refused(
     login: Login, script: Script, errcode: int, refusal: LoginRefusal
 ) -> None:
-    script.says(Reply(body=to_json({"errcode": errcode, "errmsg": "invalid code, rid: 1"})))
+    script.says(Reply(json={"errcode": errcode, "errmsg": "invalid code, rid: 1"}))
     assert await login.openid_of("code") == LoginRefused(refusal)
 
 
@@ -55,14 +54,14 @@ async def test_a_code_of_another_shape_is_refused_without_a_request(login: Login
     [
         Reply(drop=True),
         Reply(delay_s=2.0),
-        Reply(500, b"", []),
-        Reply(302, b"", [("Location", "/elsewhere")]),
+        Reply(500),
+        Reply(302, headers={"Location": "/elsewhere"}),
         Reply(body=b"<html>"),
         Reply(body=b"{}"),
-        Reply(body=to_json({"openid": 5})),
-        Reply(body=to_json({"errcode": -1})),
-        Reply(body=to_json({"errcode": 40013})),
-        Reply(body=to_json({"errcode": "40029"})),
+        Reply(json={"openid": 5}),
+        Reply(json={"errcode": -1}),
+        Reply(json={"errcode": 40013}),
+        Reply(json={"errcode": "40029"}),
     ],
     ids=[
         "connection lost",

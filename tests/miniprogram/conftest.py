@@ -1,0 +1,90 @@
+"""api.weixin.qq.com on loopback that answers from a script: for what the simulator cannot be made to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+
+
+@dataclass
+class Request:
+    method: str
+    path: str  # with the query, as it was sent
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass
+class Reply:
+    """`drop` ends the connection instead of answering; `json` wins over `body`."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    delay_s: float = 0.0
+    drop: bool = False
+    json: Any = None
+
+
+@dataclass
+class Script:
+    """The replies to give in order, and the requests that came. `by_path` answers what is asked there every time."""
+
+    url: str = ""
+    replies: list[Reply] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    by_path: dict[str, list[Reply]] = field(default_factory=dict)
+
+    def says(self, *replies: Reply) -> None:
+        self.replies.extend(replies)
+
+    def always(self, path: str, *replies: Reply) -> None:
+        """What this path answers, one after the other; the last one again and again."""
+        self.by_path[path] = list(replies)
+
+    def asked(self, path: str) -> list[Request]:
+        """The requests of one path."""
+        return [request for request in self.requests if request.path.partition("?")[0] == path]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(Request(request.method, request.raw_path, await request.read()))
+        ready = self.by_path.get(request.path)
+        told = self.replies if ready is None else ready
+        reply = told[0] if told is ready and len(ready) == 1 else told.pop(0)
+        await asyncio.sleep(reply.delay_s)
+        if reply.drop:
+            assert request.transport is not None
+            request.transport.close()
+        body = reply.body if reply.json is None else orjson.dumps(reply.json)
+        return web.Response(status=reply.status, body=body or None, headers=reply.headers)
+
+
+@pytest.fixture
+async def script() -> AsyncIterator[Script]:
+    script = Script()
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", script.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    script.url = f"http://{host}:{port}"
+    yield script
+    await runner.cleanup()
+    assert script.replies == []  # what was scripted was asked for
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
