@@ -26,10 +26,11 @@ from engine.payments.port import (
 from engine.payments.wechat.client import WeChatPay
 from tests.payments.wechat import platform
 from tests.payments.wechat.conftest import MakePay, Reply, Request, Script
-from tests.payments.wechat.platform import NOW_S, private_key, refund, signed, to_json, trade
+from tests.payments.wechat.platform import MCHID, NOW_S, private_key, refund, signed, to_json, trade
 
 ORDER = PrepayRequest(
     order_no="FG20260101000001",
+    mchid=MCHID,
     description="周五演唱会",
     total_fen=68000,
     openid=platform.OPENID,
@@ -38,6 +39,7 @@ ORDER = PrepayRequest(
 REFUND = RefundRequest(
     out_refund_no="RFG20260101000001",
     order_no="FG20260101000001",
+    mchid=MCHID,
     refund_fen=34000,
     total_fen=68000,
     reason="票已售完",

@@ -18,7 +18,7 @@ from engine.payments.wechat.client import WeChatPay
 from engine.payments.wechat.keys import VerifyingKeys
 from tests.payments.wechat import platform
 from tests.payments.wechat.conftest import Reply, Script
-from tests.payments.wechat.platform import KEYS, NOW_S, envelope, private_key, signed, to_json, trade
+from tests.payments.wechat.platform import KEYS, MCHID, NOW_S, envelope, private_key, signed, to_json, trade
 from tests.payments.wechat.test_client import ORDER, PREPAY_ID, verify
 
 

@@ -35,7 +35,7 @@ from engine.payments.port import (
     TradeState,
 )
 from engine.payments.wechat.client import WeChatPay, from_config
-from engine.payments.wechat.login import Login, LoginRefusal, LoginRefused
+from engine.miniprogram.login import Login, LoginRefusal, LoginRefused
 
 OPENID = "oTestBuyer_-0000000000000001"
 STRANGER = "oTestBuyer_-0000000000000002"
@@ -137,15 +137,16 @@ async def tap_pay(
 ) -> str:
     """What the buyer's phone shows after wx.requestPayment."""
     assert isinstance(prepaid, Prepaid)
-    parameters = {"openid": OPENID, **await pay.client_parameters(prepaid.prepay_id, MCHID), **changed}
+    parameters = {"openid": OPENID, **await pay.client_parameters(prepaid.prepay_id, pay.merchant_for("")), **changed}
     async with session.post(f"{simulator.url}/_buyer/pay", json=parameters) as response:
         return str((await response.json())["result"])
 
 
 @pytest.fixture
-def order() -> PrepayRequest:
+def order(simulator: Simulator) -> PrepayRequest:
     return PrepayRequest(
         order_no=f"FG{secrets.token_hex(15)}",
+        mchid=simulator.names["mchid"],
         description="周五演唱会",
         total_fen=68000,
         openid=OPENID,
@@ -157,7 +158,7 @@ async def test_create_twice_is_one_payable_order(pay: WeChatPay, order: PrepayRe
     first = await pay.create(order)
     assert isinstance(first, Prepaid)
     assert isinstance(await pay.create(order), Prepaid)
-    assert (await pay.query(order.order_no, MCHID)).state is TradeState.NOT_PAID
+    assert (await pay.query(order.order_no, order.mchid)).state is TradeState.NOT_PAID
 
 
 async def test_create_again_with_another_amount_is_refused(pay: WeChatPay, order: PrepayRequest) -> None:
@@ -168,7 +169,7 @@ async def test_create_again_with_another_amount_is_refused(pay: WeChatPay, order
 
 
 async def test_an_order_nobody_created_is_unknown(pay: WeChatPay, order: PrepayRequest) -> None:
-    report = await pay.query(order.order_no, MCHID)
+    report = await pay.query(order.order_no, order.mchid)
     assert (report.state, report.signed) == (TradeState.UNKNOWN_ORDER, True)
 
 
@@ -177,12 +178,12 @@ async def test_a_paid_order_is_noticed_queried_and_cannot_be_closed(
 ) -> None:
     assert await tap_pay(session, simulator, pay, await pay.create(order)) == "ok"
     notice = await shop.next()
-    report = await pay.query(order.order_no, MCHID)
+    report = await pay.query(order.order_no, order.mchid)
     assert isinstance(notice, PaidNotice)
     assert (notice.paid.order_no, notice.paid.total_fen) == (order.order_no, 68000)
     assert (notice.paid.openid, notice.paid.mchid) == (OPENID, simulator.names["mchid"])
     assert report.paid == notice.paid
-    assert await pay.close(order.order_no, MCHID) is CloseResult.PAID
+    assert await pay.close(order.order_no, order.mchid) is CloseResult.PAID
     refusal = await pay.create(order)
     assert isinstance(refusal, ProviderRefusal)
     assert refusal.kind is RefusalKind.ALREADY_PAID
@@ -192,8 +193,8 @@ async def test_a_closed_order_closes_again_and_cannot_be_paid(
     pay: WeChatPay, order: PrepayRequest, session: aiohttp.ClientSession, simulator: Simulator
 ) -> None:
     prepaid = await pay.create(order)
-    assert [await pay.close(order.order_no, MCHID) for _ in range(2)] == [CloseResult.CLOSED] * 2
-    assert (await pay.query(order.order_no, MCHID)).state is TradeState.CLOSED
+    assert [await pay.close(order.order_no, order.mchid) for _ in range(2)] == [CloseResult.CLOSED] * 2
+    assert (await pay.query(order.order_no, order.mchid)).state is TradeState.CLOSED
     assert (await tap_pay(session, simulator, pay, prepaid)).startswith("fail")
     refusal = await pay.create(order)
     assert isinstance(refusal, ProviderRefusal)
@@ -215,6 +216,7 @@ async def test_a_refund_is_accepted_noticed_and_found(
     request = RefundRequest(
         out_refund_no=f"R{order.order_no}-late",
         order_no=order.order_no,
+        mchid=order.mchid,
         refund_fen=68000,
         total_fen=68000,
         reason="票已售完",
@@ -224,16 +226,18 @@ async def test_a_refund_is_accepted_noticed_and_found(
     notice = await shop.next()
     assert isinstance(notice, RefundNotice)
     assert (notice.out_refund_no, notice.state) == (request.out_refund_no, RefundState.SUCCESS)
-    assert (await pay.query_refund(request.out_refund_no, MCHID)).state is RefundState.SUCCESS
+    assert (await pay.query_refund(request.out_refund_no, order.mchid)).state is RefundState.SUCCESS
     assert (await pay.refund(replace(request, sent_before=True))).state is RefundState.SUCCESS
-    assert (await pay.query(order.order_no, MCHID)).state is TradeState.PAID
+    assert (await pay.query(order.order_no, order.mchid)).state is TradeState.PAID
 
 
 async def test_a_refund_of_an_unpaid_order_is_refused(pay: WeChatPay, order: PrepayRequest) -> None:
     await pay.create(order)
-    request = RefundRequest(out_refund_no="R1", order_no=order.order_no, refund_fen=1, total_fen=68000, reason="x")
+    request = RefundRequest(
+        out_refund_no="R1", order_no=order.order_no, mchid=order.mchid, refund_fen=1, total_fen=68000, reason="x"
+    )
     assert (await pay.refund(request)).state is RefundState.REFUSED
-    assert (await pay.query_refund("R1", MCHID)).state is RefundState.UNKNOWN_REFUND
+    assert (await pay.query_refund("R1", order.mchid)).state is RefundState.UNKNOWN_REFUND
 
 
 async def test_a_probed_notice_is_refused_and_comes_again(
@@ -255,7 +259,7 @@ async def test_a_create_whose_answers_are_all_lost_is_unknown_and_one_trade(
     refusal = await pay.create(order)
     assert isinstance(refusal, ProviderRefusal)
     assert (refusal.kind, refusal.maybe_created) == (RefusalKind.UNKNOWN, True)
-    assert (await pay.query(order.order_no, MCHID)).state is TradeState.NOT_PAID
+    assert (await pay.query(order.order_no, order.mchid)).state is TradeState.NOT_PAID
     await set_faults(session, simulator)
     assert isinstance(await pay.create(order), Prepaid)
 
@@ -267,7 +271,7 @@ async def test_many_orders_at_once_survive_probes_losses_and_limits(
     orders = [replace(order, order_no=f"FG{secrets.token_hex(15)}") for _ in range(60)]
     outcomes = await asyncio.gather(*map(pay.create, orders))
     await set_faults(session, simulator)
-    states = [(await pay.query(order.order_no, MCHID)).state for order in orders]
+    states = [(await pay.query(order.order_no, order.mchid)).state for order in orders]
     kinds = {outcome.kind for outcome in outcomes if isinstance(outcome, ProviderRefusal)}
     assert kinds <= {RefusalKind.UNKNOWN, RefusalKind.RATE_LIMITED}
     assert all(
