@@ -19,7 +19,7 @@ from engine.simulator.orders import DAY_MS, Order
 from engine.simulator.refunds import Refund, RefundStatus
 from engine.simulator.shapes import CHINA, china_second
 
-FILED_AFTER_MS = 9 * 3_600_000  # Bills are cut at 09:00 of the next day.
+CUT_AFTER_MS = 9 * 3_600_000  # Bills are cut at 09:00 of the next day.
 READY_AFTER_MS = 10 * 3_600_000  # They can be fetched from 10:00.
 
 

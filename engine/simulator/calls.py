@@ -17,7 +17,7 @@ class Call:
     """One request to the merchant API whose signature was right.
 
     `number` is the variable part of the path, `query` the decoded query, `serial` the Wechatpay-Serial header
-    (empty without one), `nonce` what the caller signed.
+    (empty without one), `nonce` what the caller signed, `base_url` the address the caller used, without a path.
     """
 
     route: str
@@ -27,6 +27,7 @@ class Call:
     body: bytes = b""
     serial: str = ""
     nonce: str = ""
+    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Gateway:
             query=dict(parse_qsl(query)) if query else {},
             body=body,
             serial=headers.get("Wechatpay-Serial", ""),
+            base_url=f"http://{headers.get('Host', '')}",
         )
         return await self._perform(request, await self._ask(call))
 

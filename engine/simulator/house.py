@@ -6,49 +6,14 @@ simulator listens on loopback unless told otherwise. A new page is one line in t
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
-import orjson
-
-from engine.simulator import buyer, faults, forms
+from engine.simulator import bill_pages, buyer, faults, forms
 from engine.simulator.calls import Page, Visit
 from engine.simulator.office import Office
+from engine.simulator.pages import Door, Serve, invalid, parsed, parsed_object, plain, weixin
 
 _CALL_FIELDS = ("openid", "timeStamp", "nonceStr", "package", "signType", "paySign")
-# api.weixin.qq.com answers JSON under this type; clients that insist on application/json fail there too.
-WEIXIN_TYPE = "text/plain"
-
-Serve = Callable[[Office, Visit], Page | Awaitable[Page]]
-
-
-def plain(document: object, *, status: int = 200) -> Page:
-    """JSON for the simulator's own buyer and admin calls."""
-    return Page(status, orjson.dumps(document))
-
-
-def weixin(document: object) -> Page:
-    """Always 200: the truth of api.weixin.qq.com is in `errcode`."""
-    return Page(200, orjson.dumps(document), WEIXIN_TYPE)
-
-
-def invalid(field: str, reason: str) -> Page:
-    return plain({"problems": [f"{field}: {reason}"]}, status=400)
-
-
-def parsed(visit: Visit) -> object:
-    """The JSON of a visit, or None when it is not JSON."""
-    try:
-        return orjson.loads(visit.body)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def parsed_object(visit: Visit) -> Mapping[str, Any]:
-    """The JSON object of a visit; anything else reads as an empty one."""
-    document = parsed(visit)
-    return document if isinstance(document, dict) else {}
 
 
 def _session(office: Office, visit: Visit) -> Page:
@@ -117,13 +82,6 @@ def _pay_anyway(office: Office, visit: Visit) -> Page:
     return plain({"result": "ok", "transaction_id": paid.transaction_id})
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    method: str
-    path: str
-    serve: Serve
-
-
 DOORS = (
     Door("GET", "/livez", _livez),
     Door("GET", "/sns/jscode2session", _session),
@@ -134,6 +92,7 @@ DOORS = (
     Door("GET", "/_admin/faults", _show_faults),
     Door("PUT", "/_admin/faults", _change_faults),
     Door("POST", "/_admin/pay", _pay_anyway),
+    *bill_pages.DOORS,
 )
 _BY_PATH: dict[str, dict[str, Serve]] = {}
 for _door in DOORS:

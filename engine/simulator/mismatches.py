@@ -6,8 +6,9 @@ apart. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any
 
 from engine.simulator import forms
@@ -31,17 +32,29 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """`amount_fen` is the price of an invented payment and unused otherwise."""
+    """`moment_ms` and `amount_fen` are when an invented payment was made and its price; unused otherwise."""
 
     kind: Kind
+    mchid: str
+    appid: str
     number: str
+    moment_ms: int
     amount_fen: int = STRANGER_FEN
 
+    @property
+    def key(self) -> str:
+        return f"{self.mchid} {self.kind} {self.number}"
+
     def document(self) -> dict[str, Any]:
-        return {"kind": self.kind, "number": self.number, "amount_fen": self.amount_fen}
+        return asdict(self)
 
 
-def read(document: Mapping[str, Any]) -> Mismatch | str:
+def recall(document: Mapping[str, Any]) -> Mismatch:
+    """The mismatch that `document()` described."""
+    return Mismatch(**{**document, "kind": Kind(document["kind"])})
+
+
+def read(document: Mapping[str, Any], *, mchid: str, appid: str, now_ms: int) -> Mismatch | str:
     """The mismatch a drill asks for, or what is wrong with it."""
     if document.get("kind") not in list(Kind):
         return f"kind: must be one of {', '.join(Kind)}"
@@ -53,15 +66,15 @@ def read(document: Mapping[str, Any]) -> Mismatch | str:
     amount_fen = document.get("amount_fen", STRANGER_FEN)
     if type(amount_fen) is not int or not 1 <= amount_fen <= INT64_MAX:
         return "amount_fen: must be an integer of at least 1"
-    return Mismatch(Kind(document["kind"]), numbers[0], amount_fen)
+    return Mismatch(Kind(document["kind"]), mchid, appid, numbers[0], now_ms, amount_fen)
 
 
-def stranger(mismatch: Mismatch, *, mchid: str, appid: str, paid_ms: int) -> Order:
+def stranger(mismatch: Mismatch) -> Order:
     """A paid order that only the bill knows."""
-    entropy = mismatch.number.encode()[:8].ljust(8, b"0")
+    paid_ms = mismatch.moment_ms
     return Order(
-        mchid=mchid,
-        appid=appid,
+        mchid=mismatch.mchid,
+        appid=mismatch.appid,
         out_trade_no=mismatch.number,
         openid=STRANGER,
         total_fen=mismatch.amount_fen,
@@ -73,9 +86,8 @@ def stranger(mismatch: Mismatch, *, mchid: str, appid: str, paid_ms: int) -> Ord
         prepay_id="",
         prepay_ms=paid_ms,
         state=TradeState.SUCCESS,
-        transaction_id=transaction_id(paid_ms, entropy),
+        transaction_id=transaction_id(paid_ms, blake2b(mismatch.number.encode(), digest_size=8).digest()),
         paid_ms=paid_ms,
-        description="",
     )
 
 

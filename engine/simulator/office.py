@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.simulator import faults
 from engine.simulator.authorization import Merchant
+from engine.simulator.billing import Billing
 from engine.simulator.callbacks import Callbacks
 from engine.simulator.desk import Desk
 from engine.simulator.faults import Faults
@@ -61,6 +62,10 @@ class Office:
             now_ms=rules.now_ms,
             entropy=rules.entropy,
             http_anywhere=rules.http_anywhere,
+        )
+
+        self.billing = Billing(
+            ledger=self.ledger, faults=lambda: self.faults, now_ms=rules.now_ms, entropy=rules.entropy
         )
 
     def resume(self) -> None:

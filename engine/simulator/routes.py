@@ -49,6 +49,9 @@ ROUTES = (
     Route(
         "query_refund", "GET", f"{_REFUNDS}/{{number}}", lambda o, m, c: o.desk.query_refund(m, c.number), agent=True
     ),
+    Route("bill", "GET", "/v3/bill/tradebill", lambda o, m, c: o.billing.trade(m, c.query, base_url=c.base_url)),
+    Route("bill", "GET", "/v3/bill/fundflowbill", lambda o, m, c: o.billing.fund_flow(m, c.query, base_url=c.base_url)),
+    Route("bill_download", "GET", "/v3/billdownload/file", lambda o, m, c: o.billing.download(m, c.query)),
 )
 BY_KEY: Mapping[str, Route] = {route.key: route for route in ROUTES}
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,15 +101,23 @@ class Reply:
 class Caller:
     """A merchant that signs by hand, so that a test can get every part wrong."""
 
-    def __init__(self, session: aiohttp.ClientSession, names: Credentials, port: int, notify_url: str) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        names: Credentials,
+        port: int,
+        notify_url: str,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         self.names = names
         self.url = f"http://127.0.0.1:{port}"
         self.notify_url = notify_url
         self.key = credentials.private_key(self.names.private_key_file)
         self._session = session
+        self._now_s = now_s
 
     def signed(self, method: str, target: str, body: bytes) -> str:
-        timestamp, nonce = str(int(time.time())), "N" * 32
+        timestamp, nonce = str(int(self._now_s())), "N" * 32
         message = crypto.request_message(method=method, target=target, timestamp=timestamp, nonce=nonce, body=body)
         return (
             f'WECHATPAY2-SHA256-RSA2048 mchid="{self.names.mchid}",nonce_str="{nonce}",'
@@ -175,7 +183,7 @@ class Caller:
 
     def payment(self, prepay_id: str, *, openid: str = OPENID) -> dict[str, object]:
         """The parameters of wx.requestPayment, signed as a merchant does, and who taps."""
-        timestamp, package = str(int(time.time())), f"prepay_id={prepay_id}"
+        timestamp, package = str(int(self._now_s())), f"prepay_id={prepay_id}"
         message = crypto.payment_message(appid=self.names.appid, timestamp=timestamp, nonce="n1", package=package)
         return {
             "openid": openid,

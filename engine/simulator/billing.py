@@ -1,0 +1,232 @@
+"""Bills to fetch: asking for one builds its file and answers with a hash and an address good for five minutes.
+
+A bill of 100,000 orders takes a second of formatting and hashing, so it is built in a thread from a snapshot
+of the ledger while calls go on. The files live in memory only and few at a time: a token that is lost, too
+old or pushed out by newer ones is answered like an expired one, and the merchant asks again.
+"""
+
+import asyncio
+import gzip
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+
+from engine.simulator import bills, fundflow, mismatches
+from engine.simulator.authorization import Merchant
+from engine.simulator.bills import BillType
+from engine.simulator.calls import Answer, Outcome
+from engine.simulator.faults import Faults
+from engine.simulator.ledger import Ledger, Paper
+from engine.simulator.mismatches import Mismatch
+from engine.simulator.orders import DAY_MS, Order
+from engine.simulator.refunds import Refund
+from engine.simulator.refusals import (
+    BILL_CREATING,
+    BILL_DATE,
+    BILL_EMPTY,
+    BILL_FOREIGN,
+    BILL_TOKEN_EXPIRED,
+    Refusal,
+    parameter,
+)
+
+TOKEN_MS = 5 * 60_000
+MONTHS_BACK = 3
+FILES_MAX = 16  # A bill of 100,000 orders is some 30 MB plain; the simulator is no archive.
+_PAPER = "mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    mchid: str
+    content: bytes
+    gzipped: bool
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What a bill is made from, safe to read in a thread while the ledger goes on."""
+
+    orders: list[Order]
+    refunds_of: Mapping[str, list[Refund]]
+    lies: list[Mismatch]
+    day: date
+    luck: Faults
+    cut_ms: int
+
+
+class Billing:
+    """Answers /v3/bill/* and the download; keeps the mismatches of a drill with the ledger."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        faults: Callable[[], Faults],
+        now_ms: Callable[[], int],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._ledger = ledger
+        self._faults = faults
+        self._now_ms = now_ms
+        self._entropy = entropy
+        self._files: dict[str, _File] = {}
+
+    async def trade(self, merchant: Merchant, query: Mapping[str, str], *, base_url: str) -> Outcome:
+        """GET /v3/bill/tradebill; `base_url` is the address the caller used, for download_url."""
+        kind = query.get("bill_type", BillType.ALL)
+        if kind not in list(BillType):
+            return parameter("bill_type", kind, f"must be one of {', '.join(BillType)}", location="query")
+        bill_type = BillType(kind)
+        return await self._bill(merchant, query, lambda seen: _trade_lines(seen, bill_type), base_url=base_url)
+
+    async def fund_flow(self, merchant: Merchant, query: Mapping[str, str], *, base_url: str) -> Outcome:
+        """GET /v3/bill/fundflowbill."""
+        account = query.get("account_type", "BASIC")
+        if account not in fundflow.ACCOUNTS:
+            options = ", ".join(fundflow.ACCOUNTS)
+            return parameter("account_type", account, f"must be one of {options}", location="query")
+        make = _fund_flow_lines if account == "BASIC" else _no_lines
+        return await self._bill(merchant, query, make, base_url=base_url)
+
+    def download(self, merchant: Merchant, query: Mapping[str, str]) -> Outcome:
+        """GET /v3/billdownload/file?token=: the file as it is, unsigned; it may be fetched again while it lives."""
+        kept = self._files.get(query.get("token", ""))
+        if kept is None or self._now_ms() >= kept.expires_ms:
+            return BILL_TOKEN_EXPIRED
+        if kept.mchid != merchant.mchid:
+            return BILL_FOREIGN
+        content_type = "application/x-gzip" if kept.gzipped else "text/plain; charset=utf-8"
+        return Answer(200, kept.content, content_type=content_type, signed=False)
+
+    def mislead(self, document: Mapping[str, Any], merchant: Merchant) -> str | None:
+        """Put a mismatch into this merchant's coming bills; what is wrong with it, if anything."""
+        lie = mismatches.read(document, mchid=merchant.mchid, appid=min(merchant.appids), now_ms=self._now_ms())
+        if isinstance(lie, str):
+            return lie
+        if lie.kind is mismatches.Kind.MISSING_HERE:
+            known = self._ledger.order(merchant.mchid, lie.number, now_ms=lie.moment_ms)
+            if known is not None and known.was_paid:
+                return "out_trade_no: this order was really paid; name one that was not"
+        self._ledger.record(paper=Paper(_PAPER, lie.key, lie.document()))
+        return None
+
+    def mismatches(self) -> list[dict[str, Any]]:
+        """Every mismatch in force, the oldest first."""
+        return list(self._ledger.papers(_PAPER).values())
+
+    def tell_the_truth(self) -> None:
+        """Take every mismatch back."""
+        for key in list(self._ledger.papers(_PAPER)):
+            self._ledger.record(paper=Paper(_PAPER, key, None))
+
+    async def _bill(
+        self,
+        merchant: Merchant,
+        query: Mapping[str, str],
+        make: Callable[[_Snapshot], Iterable[str]],
+        *,
+        base_url: str,
+    ) -> Outcome:
+        now_ms, luck = self._now_ms(), self._faults()
+        day = _day(query.get("bill_date", ""), now_ms=now_ms, today=luck.bill_today)
+        if isinstance(day, Refusal):
+            return day
+        gzipped = query.get("tar_type") == "GZIP"
+        if "tar_type" in query and not gzipped:
+            return parameter("tar_type", query["tar_type"], "must be GZIP", location="query")
+        seen = self._snapshot(merchant.mchid, day, now_ms=now_ms, luck=luck)
+        made = await asyncio.to_thread(_make, seen, make, gzipped=gzipped)
+        if made is None:
+            return BILL_EMPTY
+        content, digest = made
+        token = self._keep(_File(merchant.mchid, content, gzipped, self._now_ms() + TOKEN_MS))
+        return Answer(
+            200,
+            orjson.dumps(
+                {
+                    "hash_type": "SHA1",
+                    "hash_value": digest,
+                    "download_url": f"{base_url}/v3/billdownload/file?token={token}",
+                }
+            ),
+        )
+
+    def _snapshot(self, mchid: str, day: date, *, now_ms: int, luck: Faults) -> _Snapshot:
+        orders = [order for order in self._ledger.orders() if order.mchid == mchid and order.paid_ms is not None]
+        refunds_of: dict[str, list[Refund]] = {}
+        for refund in self._ledger.refunds():
+            if refund.mchid == mchid:
+                refunds_of.setdefault(refund.out_trade_no, []).append(refund)
+        lies: list[Mismatch] = []
+        for document in self._ledger.papers(_PAPER).values():
+            if document["mchid"] == mchid:
+                lie = mismatches.recall(document)
+                lies.append(lie)
+                if lie.kind is mismatches.Kind.MISSING_HERE:
+                    orders.append(mismatches.stranger(lie))
+        cut_ms = min(now_ms, bills.day_starts_ms(day) + DAY_MS + bills.CUT_AFTER_MS)
+        return _Snapshot(orders, refunds_of, lies, day, luck, cut_ms)
+
+    def _keep(self, file: _File) -> str:
+        now_ms = self._now_ms()
+        for token, kept in list(self._files.items()):
+            if now_ms >= kept.expires_ms or len(self._files) >= FILES_MAX:
+                del self._files[token]
+        token = self._entropy(32).hex()
+        self._files[token] = file
+        return token
+
+
+def _day(text: str, *, now_ms: int, today: bool) -> date | Refusal:
+    """The day asked for when its bill can be there, else why not."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or len(text) != 10:
+        return parameter("bill_date", text, "must be YYYY-MM-DD", location="query")
+    present = bills.day_of(now_ms)
+    if day > present or day < bills.months_before(present, MONTHS_BACK):
+        return BILL_DATE
+    if not today and day == present:
+        return BILL_DATE
+    if not today and now_ms < bills.day_starts_ms(day) + DAY_MS + bills.READY_AFTER_MS:
+        return BILL_CREATING
+    return day
+
+
+def _make(seen: _Snapshot, make: Callable[[_Snapshot], Iterable[str]], *, gzipped: bool) -> tuple[bytes, str] | None:
+    """The file to download and its hash, or None for a day without rows. Runs in a thread."""
+    lines = list(make(seen))
+    if not lines:
+        return None
+    end = "\r\n" if seen.luck.bill_crlf else "\n"
+    plain = (("\ufeff" if seen.luck.bill_bom else "") + end.join(lines) + end).encode()
+    content = gzip.compress(plain, compresslevel=6, mtime=0) if gzipped else plain
+    hashed = content if seen.luck.bill_hash_of == "gzip" else plain
+    return content, hashlib.sha1(hashed, usedforsecurity=False).hexdigest()
+
+
+def _trade_lines(seen: _Snapshot, bill_type: BillType) -> Iterator[str]:
+    rate_bp = seen.luck.bill_fee_bp
+    rows = bills.entries(seen.orders, seen.refunds_of, bill_type, day=seen.day, cut_ms=seen.cut_ms, rate_bp=rate_bp)
+    rows = mismatches.falsify(rows, seen.lies, rate_bp=rate_bp)
+    return bills.lines(rows, bill_type, rate_bp=rate_bp) if rows else iter(())
+
+
+def _fund_flow_lines(seen: _Snapshot) -> Iterator[str]:
+    rows = fundflow.movements(seen.orders, seen.refunds_of, day=seen.day, rate_bp=seen.luck.bill_fee_bp)
+    if rows and seen.lies:
+        before_fen = rows[0].balance_fen - rows[0].signed_fen
+        rows = fundflow.balanced(mismatches.falsify_movements(rows, seen.lies), before_fen=before_fen)
+    return fundflow.lines(rows) if rows else iter(())
+
+
+def _no_lines(_: _Snapshot) -> Iterator[str]:
+    return iter(())

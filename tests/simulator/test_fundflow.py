@@ -1,0 +1,63 @@
+"""The fund-flow bill: what moves the account, and that the balance always fits."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.simulator import fundflow
+from engine.simulator.fundflow import Movement, lines, movements
+from engine.simulator.orders import DAY_MS, Order
+from engine.simulator.refunds import Refund, RefundStatus
+from tests.simulator.test_bills import DAY, PAID, REFUND
+
+
+def flow(*orders: Order, refunds: Sequence[Refund] = (), day: date = DAY, rate_bp: int = 60) -> list[Movement]:
+    return movements(orders, {"T00001": list(refunds)}, day=day, rate_bp=rate_bp)
+
+
+def test_a_payment_comes_in_and_its_fee_goes_out() -> None:
+    assert [(row.kind, row.signed_fen) for row in flow(PAID)] == [("交易", 12_345), ("扣除交易手续费", -74)]
+
+
+def test_a_refund_takes_out_what_the_fee_does_not_give_back() -> None:
+    refunded = flow(PAID, refunds=[REFUND])[-1]
+    assert (refunded.kind, refunded.signed_fen) == ("退款", -995)
+    assert refunded.note == "退款总金额10.00元;含手续费0.05元"
+
+
+def test_a_closed_refund_never_took_money() -> None:
+    closed = replace(REFUND, status=RefundStatus.CLOSED)
+    assert [row.kind for row in flow(PAID, refunds=[closed])] == ["交易", "扣除交易手续费"]
+
+
+def test_the_balance_goes_on_from_the_days_before() -> None:
+    before = replace(PAID, out_trade_no="T00000", paid_ms=(PAID.paid_ms or 0) - DAY_MS)
+    assert flow(before, PAID)[0].balance_fen == 12_345 - 74 + 12_345
+
+
+def test_the_file_is_header_rows_and_totals() -> None:
+    assert list(lines(flow(PAID, refunds=[REFUND]))) == [
+        "记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额(元),账户结余(元),资金变更提交申请人,备注,业务凭证号",
+        "`2026-03-01 12:00:00,`4200000000,`42000000001,`交易,`交易,`收入,`123.45,`123.45,`system,`,`T00001",
+        "`2026-03-01 12:00:00,`4200000000,`42000000002,`扣除交易手续费,`扣除交易手续费,`支出,`0.74,`122.71,`system,`,`T00001",
+        "`2026-03-01 12:00:05,`5000000000,`50000000001,`退款,`退款,`支出,`9.95,`112.76,`system,"
+        "`退款总金额10.00元;含手续费0.05元,`R1",
+        "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额",
+        "`3,`1,`123.45,`2,`10.69",
+    ]
+    assert len(fundflow.COLUMNS) == 11
+
+
+@given(st.lists(st.integers(1, 10**6), max_size=8), st.integers(0, 1000))
+def test_an_order_refunded_whole_leaves_the_account_as_it_was(prices: list[int], rate_bp: int) -> None:
+    orders = [replace(PAID, out_trade_no=f"T{n}", total_fen=fen) for n, fen in enumerate(prices)]
+    refunds = {
+        order.out_trade_no: [replace(REFUND, out_trade_no=order.out_trade_no, refund_fen=order.total_fen)]
+        for order in orders
+    }
+    rows = movements(orders, refunds, day=DAY, rate_bp=rate_bp)
+    assert sum(row.signed_fen for row in rows) == 0
+    assert not rows or rows[-1].balance_fen == 0
