@@ -8,7 +8,7 @@ from engine.embedded.valkey import ValkeyServer
 from engine.infra.keys import SaleKeys
 from engine.infra.outage import RedisAway
 from engine.infra.redis import open_redis
-from engine.stock.claim import Claim
+from engine.stock.claim import Claim, Item
 from engine.stock.codes import LoadCode, OpenCode, ReserveCode
 from engine.stock.stock import Stock
 from tests.faults.aof import AppendOnlyFile
@@ -23,6 +23,7 @@ VERBS: dict[str, Act] = {
     "confirm": lambda sale, held: sale.stock.confirm(sale.keys, 1, [held.order_no]),
     "release": lambda sale, held: sale.stock.release(sale.keys, 1, [held.order_no], forget=True),
     "retake": lambda sale, _: sale.stock.retake(sale.keys, 1, sale.claim(floor=2)),
+    "shrink": lambda sale, held: sale.stock.shrink(sale.keys, 1, {held.order_no: []}),
 }
 # The keys that each verb touches, whether it reads or only writes them.
 TOUCHED = {
@@ -30,6 +31,7 @@ TOUCHED = {
     "confirm": ("control", "stock", "claims", "deadlines"),
     "release": ("control", "stock", "buyers", "requests", "claims", "deadlines"),
     "retake": ("control", "stock", "buyers", "claims", "claimants"),
+    "shrink": ("control", "stock", "buyers", "claims", "deadlines"),
 }
 
 
@@ -73,6 +75,15 @@ async def test_a_full_server_still_ends_holds(sale: OpenSale, verb: str) -> None
     await sale.store.client.config_set("maxmemory", "1mb")
     await VERBS[verb](sale, held)
     assert (await sale.shelf()).held == 0
+
+
+async def test_a_full_server_still_takes_back_what_a_refund_returns(sale: OpenSale) -> None:
+    held = sale.claim(floor=2)
+    await sale.reserve(held)
+    await sale.stock.confirm(sale.keys, 1, [held.order_no])
+    await sale.store.client.config_set("maxmemory", "1mb")
+    await sale.stock.shrink(sale.keys, 1, {held.order_no: [Item("floor", 1)]})
+    assert (await sale.shelf()).sold == 1
 
 
 async def test_a_rebuild_whose_first_half_was_lost_with_the_server_never_opens_the_sale(
