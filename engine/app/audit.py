@@ -2,10 +2,9 @@
 
 from contextlib import AsyncExitStack
 
+from engine.app.house import build_house
 from engine.config import Config
 from engine.orders.auditor import Auditor, AuditReport
-
-from engine.app.house import build_house
 
 
 async def audit(config: Config) -> AuditReport:

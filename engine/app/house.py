@@ -17,6 +17,8 @@ from engine.infra.seals import SealKeys
 from engine.line.line import Line
 from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
+from engine.payments.ledger import PaymentLedger
+from engine.payments.port import PaymentProvider
 from engine.payments.settling import Settler
 from engine.payments.wechat.client import WeChatPay, from_config
 from engine.stock.follower import Follower
@@ -45,6 +47,7 @@ class House:
     stock: Stock
     line: Line
     book: OrderBook
+    ledger: PaymentLedger
     rebuilder: Rebuilder
     follower: Follower
     privacy: Privacy
@@ -99,6 +102,7 @@ async def build_house(config: Config, stack: AsyncExitStack, application: str, *
         stock=stock,
         line=line,
         book=book,
+        ledger=PaymentLedger(pool, commits),
         rebuilder=Rebuilder(board, stock, line, book),
         follower=Follower(board, stock),
         privacy=Privacy(
@@ -114,15 +118,16 @@ def seal_keys(config: Config) -> SealKeys:
     return SealKeys(keys, config.seals.current)
 
 
-def build_settler(house: House) -> Settler:
-    wechat = house.config.wechat
+def build_settler(house: House, provider: PaymentProvider) -> Settler:
     return Settler(
         house.board,
         house.stock,
         house.book,
+        house.ledger,
         buyer_of=house.privacy.buyer_of,
-        appid=wechat.appid,
-        mchid=wechat.mchid,
+        appid=provider.appid,
+        mchids=provider.mchids,
+        refund_strays=house.config.orders.refund_strays,
     )
 
 

@@ -6,16 +6,6 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from engine.config import Config
-from engine.infra.jobs import Job, run_all
-from engine.orders.auditor import Auditor
-from engine.orders.sweeper import Sweeper
-from engine.payments.closer import Closer
-from engine.payments.refunder import Refunder
-from engine.web.listening import listen
-from engine.web.routes import RouteTable
-from engine.web.server import Listener
-
 from engine.app.house import build_house, build_settler, open_provider
 from engine.app.process import (
     CATALOG_EVERY_S,
@@ -25,6 +15,16 @@ from engine.app.process import (
     limits_of,
     until_told_to_stop,
 )
+from engine.config import Config
+from engine.infra.jobs import Job, run_all
+from engine.orders.auditor import Auditor
+from engine.orders.sweeper import Sweeper
+from engine.payments.closer import Closer
+from engine.payments.inbox import Inbox
+from engine.payments.refunder import Refunder
+from engine.web.listening import listen
+from engine.web.routes import RouteTable
+from engine.web.server import Listener
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +35,11 @@ async def work(config: Config) -> None:
     async with AsyncExitStack() as stack:
         house = await build_house(config, stack, "floodgate-jobs")
         provider, _ = await open_provider(config, stack)
-        settler = build_settler(house)
+        settler = build_settler(house, provider)
         sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
-        closer = Closer(house.board, house.stock, house.book, provider, settler)
+        closer = Closer(house.board, house.stock, house.book, house.ledger, provider, settler)
         refunder = Refunder(house.book, provider)
+        inbox = Inbox(house.ledger, provider, settler, refunder)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
         admin = Listener(
             RouteTable([*build_console(house, []).routes(), *build_description().routes()]),
@@ -54,6 +55,7 @@ async def work(config: Config) -> None:
                     Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
                     Job("sweeper", sweeper.run_once, config.orders.sweep_every_s),
                     Job("closer", closer.run_once, CHECK_EVERY_S),
+                    Job("inbox", inbox.run_once, CHECK_EVERY_S),
                     Job("refunder", refunder.run_once, CHECK_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
                 ]

@@ -9,13 +9,12 @@ from importlib.resources import files
 
 import structlog
 
+from engine.app.house import House
 from engine.config import Config
 from engine.console.handlers import ConsoleRoutes
 from engine.infra.outage import Outage
 from engine.web.description import DescriptionDesk
 from engine.web.server import Limits, Listener
-
-from engine.app.house import House
 
 CATALOG_EVERY_S = 1.0
 REBUILD_EVERY_S = 0.2

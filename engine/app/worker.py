@@ -82,7 +82,7 @@ async def work(config: Config, index: int) -> None:
             return None if isinstance(found, LoginRefused) else found
 
         wechat = config.wechat
-        starter = Starter(house.book, provider, house.privacy, mchid=wechat.mchid, description=wechat.description)
+        starter = Starter(house.ledger, provider, house.privacy, description=wechat.description)
         refunder = Refunder(house.book, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
         console = build_console(house, listeners := [])
@@ -109,9 +109,10 @@ async def work(config: Config, index: int) -> None:
                 ).routes(),
                 *PaymentRoutes(
                     starter,
-                    build_settler(house),
+                    build_settler(house, provider),
                     refunder,
                     house.book,
+                    house.ledger,
                     provider,
                     buyers,
                     now_s=wall_s,

@@ -27,6 +27,7 @@ from engine.config.kinds import (
     is_loopback,
     lower,
 )
+from engine.config.miniprogram import Miniprogram
 
 PREFIX = "FLOODGATE_"
 
@@ -90,6 +91,8 @@ class Orders(_Section):
     sweep_every_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 0.5
     audit_every_s: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 5.0
     release_grace_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 5.0
+    # Money for an order that nobody here knows: given back, or kept for a person to look at.
+    refund_strays: bool = True
 
 
 class Line(_Section):
@@ -216,6 +219,7 @@ class Config(BaseSettings):
     orders: Orders = Orders()
     line: Line = Line()
     wechat: Wechat
+    miniprogram: Miniprogram = Miniprogram()
     log: Log = Log()
 
     @classmethod

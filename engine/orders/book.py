@@ -6,13 +6,12 @@ statement here may be repeated without harm.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from engine.infra.postgres import connection, load_queries, transaction
+from engine.infra.postgres import connection, load_queries
 from engine.orders.records import Order, OrderItem
 from engine.orders.states import Event, State, sources
 from engine.stock.claim import Claim, Item
@@ -46,7 +45,7 @@ class Placement:
             buyer=self.claim.buyer,
             request_id=self.claim.request_id,
             body_digest=self.claim.body_digest,
-            state=State.HELD,
+            state=State.HELD if self.amount_fen else State.PAID,
             has_units=True,
             amount_fen=self.amount_fen,
             deadline_ms=self.deadline_ms,
@@ -55,19 +54,6 @@ class Placement:
                 for item, price in zip(self.claim.items, self.prices_fen, strict=True)
             ),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """Money that WeChat reports for an order."""
-
-    order_no: str
-    transaction_id: str
-    mchid: str
-    buyer: bytes
-    total_fen: int
-    success_at: datetime
-    learned_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,25 +71,6 @@ class Refund:
     checks: int
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentWish:
-    """A buyer who wants to pay an order, by a clock."""
-
-    order_no: str
-    buyer: bytes
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class StartedPayment:
-    """What is needed to ask for a prepay id, or to reuse a valid one; the fields in the order of the SQL."""
-
-    amount_fen: int
-    deadline_ms: int
-    prepay_id: str | None
-    openid_sealed: bytes | None
-
-
 class StaleEpoch(Exception):
     """The sale was rebuilt under a newer epoch; nothing was placed."""
 
@@ -118,9 +85,11 @@ class OrderBook:
     Group commits have a pool of their own: a winner's COMMIT must not stand in line behind a thousand reads.
     """
 
-    def __init__(self, pool: "Pool", commits: "Pool") -> None:
+    def __init__(self, pool: "Pool", commits: "Pool", *, free_duty_kinds: tuple[str, ...] = ()) -> None:
+        """`free_duty_kinds` are written down as owed for every order that costs nothing, and so is paid at once."""
         self.pool = pool
         self._commits = commits
+        self._free_duty_kinds = list(free_duty_kinds)
         self._sql = load_queries(QUERIES)
 
     async def place(self, sale_id: str, epoch: int, placements: Sequence[Placement]) -> set[str]:
@@ -153,6 +122,7 @@ class OrderBook:
                     sku_ids,
                     quantities,
                     prices_fen,
+                    self._free_duty_kinds,
                 )
         except asyncpg.CheckViolationError as error:
             raise NoUnitsLeft(str(error)) from error
@@ -165,22 +135,6 @@ class OrderBook:
         """Release the orders that this event may release; those that moved."""
         rows = await self._fetch(self._sql.release, list(order_nos), sources(event, State.RELEASED))
         return [row["order_no"] for row in rows]
-
-    async def retake(self, settlement: Settlement, sale_id: str, epoch: int) -> bool:
-        """A released order is paid after all, with its units, and its payment is written; False when it was released
-        no more. Raises StaleEpoch and NoUnitsLeft: then nothing was written."""
-        try:
-            async with transaction(self.pool) as conn:
-                row = await conn.fetchrow(
-                    self._sql.retake, settlement.order_no, sources(Event.RETAKEN, State.PAID), sale_id, epoch
-                )
-                assert row is not None
-                if row["fence"] == 0:
-                    raise StaleEpoch(sale_id)
-                await self._write_payment(conn, settlement, sale_id)
-        except asyncpg.CheckViolationError as error:
-            raise NoUnitsLeft(settlement.order_no) from error
-        return row["order_no"] is not None
 
     async def read(self, order_no: str) -> Order | None:
         """One order."""
@@ -211,86 +165,6 @@ class OrderBook:
     async def start_closing(self, order_nos: Sequence[str], event: Event) -> list[str]:
         """Orders under payment now wait for WeChat's word; those that moved."""
         rows = await self._fetch(self._sql.start_closing, list(order_nos), sources(event, State.CLOSING))
-        return [row["order_no"] for row in rows]
-
-    async def start_payments(self, wishes: Sequence["PaymentWish"], *, mchid: str) -> "list[StartedPayment | None]":
-        """Written down before WeChat is called: from now on only WeChat's word releases the units.
-
-        None where the order is not this buyer's, is past its deadline, or is in no state to be paid.
-        """
-        from_states = [*sources(Event.PAYMENT_STARTED, State.PAYING), State.PAYING.value]
-        async with connection(self._commits) as conn:
-            rows = await conn.fetch(
-                self._sql.start_payments,
-                [wish.order_no for wish in wishes],
-                [wish.buyer for wish in wishes],
-                [wish.now_ms for wish in wishes],
-                from_states,
-                mchid,
-            )
-        started = {(row["order_no"], row["buyer"]): StartedPayment(*tuple(row)[2:]) for row in rows}
-        return [started.get((wish.order_no, wish.buyer)) for wish in wishes]
-
-    async def keep_prepays(self, kept: Sequence[tuple[str, str, datetime]]) -> list[None]:
-        """Remember prepay ids (order number, id, valid until), so that the next tap reuses them."""
-        await self._fetch(self._sql.keep_prepays, *map(list, zip(*kept, strict=True)))
-        return [None] * len(kept)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> dict[str, str]:
-        """Write the payments and move their orders to paid, all in one transaction.
-
-        The order numbers that moved, with their sales. What did not move needs a decision of its own.
-        """
-        async with connection(self._commits) as conn:
-            rows = await conn.fetch(
-                self._sql.settle,
-                [one.order_no for one in settlements],
-                [one.transaction_id for one in settlements],
-                [one.mchid for one in settlements],
-                [one.buyer for one in settlements],
-                [one.total_fen for one in settlements],
-                [one.success_at for one in settlements],
-                [one.learned_by for one in settlements],
-                sources(Event.PAID, State.PAID),
-            )
-        return {row["order_no"]: row["sale_id"] for row in rows}
-
-    async def write_payment(self, settlement: Settlement, sale_id: str) -> None:
-        """Write down money for an order that does not simply become paid."""
-        async with connection(self.pool) as conn:
-            await self._write_payment(conn, settlement, sale_id)
-
-    async def _write_payment(self, conn: "Connection", settlement: Settlement, sale_id: str) -> None:
-        await conn.execute(
-            self._sql.write_payment,
-            settlement.transaction_id,
-            settlement.order_no,
-            sale_id,
-            settlement.mchid,
-            settlement.total_fen,
-            settlement.success_at,
-            settlement.learned_by,
-        )
-
-    async def decide_refund(self, settlement: Settlement, sale_id: str, *, out_refund_no: str, reason: str) -> bool:
-        """The released order's money goes back: payment and intent are written before anybody is called."""
-        async with transaction(self.pool) as conn:
-            moved = await conn.fetchval(
-                self._sql.decide_refund,
-                settlement.order_no,
-                sources(Event.REFUND_DECIDED, State.REFUNDING),
-                out_refund_no,
-                settlement.transaction_id,
-                settlement.mchid,
-                settlement.total_fen,
-                reason,
-            )
-            await self._write_payment(conn, settlement, sale_id)
-        return moved is not None
-
-    async def take_checks(self, state: State, waits_s: Sequence[float], *, count_max: int) -> list[str]:
-        """Lease the orders whose state at the provider is due to be asked."""
-        rows = await self._fetch(self._sql.take_checks, [state.value], list(waits_s), count_max)
         return [row["order_no"] for row in rows]
 
     async def take_refunds(self, waits_s: Sequence[float], *, count_max: int) -> list[Refund]:

@@ -24,6 +24,7 @@ from engine.orders.records import (
     order_no_of,
     request_id_of,
 )
+from engine.orders.telling import tell_paid
 from engine.stock.claim import Claim, Item
 from engine.stock.codes import ReserveCode
 from engine.stock.desk import StockDesk
@@ -169,6 +170,9 @@ class Placer:
             # One bad row must not fail its neighbours: each gets its own transaction.
             return [(await self._commit_once([placement]))[0] for placement in placements]
         telemetry.COMMIT_ORDERS.observe(len(current))
+        free = [one.claim.order_no for one in current if not one.amount_fen and one.claim.order_no in placed]
+        if free:
+            await tell_paid(live, self._stock, self._book, free)
         return [_outcome(placement, epoch, placed) for placement in placements]
 
 

@@ -10,12 +10,17 @@ with fence as (
     select * from unnest($3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::integer[], $8::bigint[])
         as w (order_no, buyer, request_id, body_digest, amount_fen, deadline_ms)
 ), placed as (
-    insert into orders (order_no, sale_id, buyer, request_id, body_digest, amount_fen, deadline)
+    -- What costs nothing is paid at once.
+    insert into orders (order_no, sale_id, buyer, request_id, body_digest, amount_fen, deadline, state)
     select w.order_no, fence.sale_id, w.buyer, w.request_id, w.body_digest, w.amount_fen,
-           to_timestamp(w.deadline_ms / 1000.0)
+           to_timestamp(w.deadline_ms / 1000.0), (case w.amount_fen when 0 then 'paid' else 'held' end)::order_state
     from wanted w cross join fence
     on conflict do nothing
-    returning order_no
+    returning order_no, amount_fen
+), owed as (
+    insert into duties (kind, subject, order_no)
+    select kind, p.order_no, p.order_no from placed p cross join unnest($13::text[]) as kind where p.amount_fen = 0
+    on conflict do nothing
 ), itemised as (
     insert into order_items (order_no, sale_id, sku_id, quantity, price_fen)
     select i.order_no, $1, i.sku_id, i.quantity, i.price_fen
@@ -47,25 +52,6 @@ with moved as (
 )
 select order_no from moved
 
--- name: retake
-with fence as (
-    -- As in place: units that Redis gave under an older epoch were forgotten with it.
-    select sale_id from sales where sale_id = $3 and epoch = $4 for share
-), moved as (
-    update orders set state = 'paid', has_units = true, changed_at = now()
-    from fence
-    where order_no = $1 and state = any($2::order_state[])
-    returning order_no, orders.sale_id
-), total as (
-    select i.sku_id, sum(i.quantity)::integer as quantity
-    from order_items i join moved using (order_no, sale_id) group by i.sku_id
-), locked as (
-    select s.sku_id, total.quantity from skus s join total using (sku_id) order by s.sku_id for update of s
-), raised as (
-    update skus set allocated = allocated + locked.quantity from locked where skus.sku_id = locked.sku_id
-)
-select (select count(*) from fence) as fence, (select order_no from moved) as order_no
-
 -- name: read_orders
 select o.order_no, o.sale_id, o.buyer, o.request_id, o.body_digest, o.state::text as state, o.has_units, o.amount_fen,
        (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms, o.mchid, o.prepay_id, o.prepay_until, o.checks,
@@ -90,68 +76,6 @@ order by deadline limit $4
 -- name: start_closing
 update orders set state = 'closing', changed_at = now(), next_check_at = now(), checks = 0
 where order_no = any($1::text[]) and state = any($2::order_state[])
-returning order_no
-
--- name: start_payments
-update orders o
-set state = 'paying', changed_at = now(), mchid = coalesce(o.mchid, $5),
-    next_check_at = coalesce(o.next_check_at, now() + interval '5 seconds')
-from unnest($1::text[], $2::bytea[], $3::bigint[]) as w (order_no, buyer, now_ms)
-where o.order_no = w.order_no and o.buyer = w.buyer and o.state = any($4::order_state[])
-    and o.deadline > to_timestamp(w.now_ms / 1000.0)
-returning o.order_no, o.buyer, o.amount_fen, (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms,
-    case when o.prepay_until > now() then o.prepay_id end as prepay_id,
-    (select openid_sealed from buyers b where b.buyer = o.buyer) as openid_sealed
-
--- name: keep_prepays
-update orders o set prepay_id = w.prepay_id, prepay_until = w.prepay_until
-from unnest($1::text[], $2::text[], $3::timestamptz[]) as w (order_no, prepay_id, prepay_until)
-where o.order_no = w.order_no
-
--- name: settle
--- Amount, merchant and buyer are part of the condition: money that differs in any of them moves nothing.
-with wanted as (
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::integer[], $6::timestamptz[], $7::text[])
-        as w (order_no, transaction_id, mchid, buyer, total_fen, success_at, learned_by)
-), moved as (
-    update orders o set state = 'paid', changed_at = now(), next_check_at = null
-    from wanted w
-    where o.order_no = w.order_no and o.state = any($8::order_state[]) and o.amount_fen = w.total_fen
-        and o.buyer = w.buyer and coalesce(o.mchid, w.mchid) = w.mchid
-    returning o.order_no, o.sale_id
-), written as (
-    insert into payments (transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by)
-    select w.transaction_id, m.order_no, m.sale_id, w.mchid, w.total_fen, w.success_at, w.learned_by
-    from wanted w join moved m using (order_no)
-    on conflict do nothing
-)
-select order_no, sale_id from moved
-
--- name: write_payment
-insert into payments (transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by)
-values ($1, $2, $3, $4, $5, $6, $7)
-on conflict do nothing
-
--- name: decide_refund
-with moved as (
-    update orders set state = 'refunding', changed_at = now(), next_check_at = null
-    where order_no = $1 and state = any($2::order_state[])
-    returning order_no, sale_id
-)
-insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason)
-select $3, moved.order_no, moved.sale_id, $4, $5, $6::integer, $6::integer, $7 from moved
-on conflict do nothing
-returning out_refund_no
-
--- name: take_checks
--- Leases the orders whose state at the provider is due to be asked; the lease is the next time of asking.
-update orders set checks = checks + 1,
-    next_check_at = now() + make_interval(secs => ($2::float8[])[least(checks + 1, cardinality($2::float8[]))])
-where (order_no, sale_id) in (
-    select order_no, sale_id from orders
-    where state = any($1::order_state[]) and next_check_at <= now()
-    order by next_check_at limit $3 for update skip locked
-)
 returning order_no
 
 -- name: take_refunds

@@ -36,6 +36,7 @@ class Event(enum.StrEnum):
     PAID = "paid"
     RETAKEN = "retaken"
     MISPAID = "mispaid"
+    PAID_TOO_LATE = "paid_too_late"
     REFUND_DECIDED = "refund_decided"
     REFUNDED = "refunded"
     REFUNDED_IN_PART = "refunded_in_part"
@@ -55,8 +56,9 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.HELD, Event.MISPAID): State.REFUNDING,
     (State.PAYING, Event.MISPAID): State.REFUNDING,
     (State.CLOSING, Event.MISPAID): State.REFUNDING,
+    (State.RELEASED, Event.MISPAID): State.REFUNDING,
     (State.RELEASED, Event.RETAKEN): State.PAID,
-    (State.RELEASED, Event.REFUND_DECIDED): State.REFUNDING,
+    (State.RELEASED, Event.PAID_TOO_LATE): State.REFUNDING,
     (State.PAID, Event.REFUND_DECIDED): State.REFUNDING,
     (State.REFUNDING, Event.REFUNDED): State.REFUNDED,
     (State.REFUNDING, Event.REFUNDED_IN_PART): State.PAID,
@@ -82,7 +84,9 @@ HARMLESS: frozenset[tuple[State, Event]] = frozenset(
         (State.REFUNDING, Event.REFUND_DECIDED),
         (State.REFUNDED, Event.PAID),
         (State.REFUNDED, Event.REFUNDED),
-        (State.RELEASED, Event.MISPAID),
+        (State.PAID, Event.PAID_TOO_LATE),
+        (State.REFUNDING, Event.PAID_TOO_LATE),
+        (State.REFUNDED, Event.PAID_TOO_LATE),
         (State.REFUNDING, Event.MISPAID),
         (State.REFUNDED, Event.MISPAID),
         (State.REFUND_FAILED, Event.PAID),

@@ -15,8 +15,9 @@ from engine.orders.book import OrderBook
 from engine.orders.records import Order
 from engine.orders.states import Event, State
 from engine.orders.telling import tell_released
+from engine.payments.ledger import PaymentLedger
 from engine.payments.port import CloseResult, PaymentProvider, TradeState
-from engine.payments.settling import Settler
+from engine.payments.settling import QUERY, Settler
 from engine.stock.stock import Stock
 
 log = structlog.get_logger(__name__)
@@ -33,23 +34,34 @@ class Closer:
     """One turn takes the orders that are due and asks about all of them at once."""
 
     def __init__(
-        self, board: Board, stock: Stock, book: OrderBook, provider: PaymentProvider, settler: Settler
+        self,
+        board: Board,
+        stock: Stock,
+        book: OrderBook,
+        ledger: PaymentLedger,
+        provider: PaymentProvider,
+        settler: Settler,
     ) -> None:
         self._board = board
         self._stock = stock
         self._book = book
+        self._ledger = ledger
         self._provider = provider
         self._settler = settler
 
     async def run_once(self) -> bool:
         """Ask about everything that is due. Raises PostgresAway."""
-        paying = await self._book.take_checks(State.PAYING, PAYING_WAITS_S, count_max=CHECK_COUNT_MAX)
-        closing = await self._book.take_checks(State.CLOSING, CLOSING_WAITS_S, count_max=CHECK_COUNT_MAX)
+        paying = await self._ledger.take_checks(State.PAYING, PAYING_WAITS_S, count_max=CHECK_COUNT_MAX)
+        closing = await self._ledger.take_checks(State.CLOSING, CLOSING_WAITS_S, count_max=CHECK_COUNT_MAX)
         orders = await self._book.read_orders([*paying, *closing])
         await asyncio.gather(*(self._check(order) for order in orders.values()))
         return CHECK_COUNT_MAX in (len(paying), len(closing))
 
     async def _check(self, order: Order) -> None:
+        if self._mchid_of(order) not in self._provider.mchids:
+            telemetry.ALARMS.labels("unknown_merchant").inc()
+            log.error("the_settings_have_no_such_merchant", order=order.order_no, mchid=order.mchid)
+            return
         try:
             await self._resolve(order)
         except Outage as outage:
@@ -61,7 +73,7 @@ class Closer:
         match report.state:
             case TradeState.PAID:
                 assert report.paid is not None
-                await self._settler.settle(report.paid, "query")
+                await self._settler.settle(report.paid, QUERY)
             case TradeState.CLOSED:
                 await self._found_unpaid(order)
             case TradeState.NOT_PAID if order.state is State.CLOSING:
@@ -79,7 +91,7 @@ class Closer:
         elif result is CloseResult.PAID:
             report = await self._provider.query(order.order_no, self._mchid_of(order))
             if report.paid is not None:
-                await self._settler.settle(report.paid, "query")
+                await self._settler.settle(report.paid, QUERY)
 
     def _mchid_of(self, order: Order) -> str:
         return order.mchid or self._provider.merchant_for(order.order_no)

@@ -46,15 +46,16 @@ class Refunder:
                 report = await self._provider.query_refund(refund.out_refund_no, refund.mchid)
             else:
                 report = await self._provider.refund(request)
-            await self._note(report)
+            await self.note(report)
         except Outage as outage:
             log.warning("refund_waits", refund=refund.out_refund_no, reason=str(outage))
 
     async def noticed(self, notice: RefundNotice) -> None:
         """A notification about a refund. Raises PostgresAway: then it must come again."""
-        await self._note(RefundReport(out_refund_no=notice.out_refund_no, state=notice.state))
+        await self.note(RefundReport(out_refund_no=notice.out_refund_no, state=notice.state))
 
-    async def _note(self, report: RefundReport) -> None:
+    async def note(self, report: RefundReport) -> None:
+        """What WeChat said about a refund. Raises PostgresAway."""
         match report.state:
             case RefundState.SUCCESS:
                 moved = await self._book.move_refund(report.out_refund_no, "success", State.REFUNDED)

@@ -10,7 +10,7 @@ import structlog
 
 from engine.infra.batcher import Batcher
 from engine.infra.outage import ProviderAway
-from engine.orders.book import OrderBook, PaymentWish, StartedPayment
+from engine.payments.ledger import PaymentLedger, PaymentWish, StartedPayment
 from engine.payments.port import PaymentProvider, PrepayRequest, ProviderRefusal, RefusalKind
 from engine.web.buyers import Privacy
 
@@ -36,23 +36,25 @@ class NotStarted(enum.Enum):
 class Starter:
     """Turns an order into the parameters of wx.requestPayment."""
 
-    def __init__(
-        self, book: OrderBook, provider: PaymentProvider, privacy: Privacy, *, mchid: str, description: str
-    ) -> None:
-        self._book = book
+    def __init__(self, ledger: PaymentLedger, provider: PaymentProvider, privacy: Privacy, *, description: str) -> None:
         self._provider = provider
         self._privacy = privacy
-        self._mchid = mchid
         self._description = description
         self._calls = asyncio.Semaphore(PREPAY_COUNT_MAX)
         self._starts: Batcher[PaymentWish, StartedPayment | None] = Batcher(
-            self._start_all,
+            ledger.start_payments,
             batch_count_max=START_COUNT_MAX,
             queue_count_max=START_QUEUE_COUNT_MAX,
             spacing_s=START_SPACING_S,
         )
         self._keeps: Batcher[tuple[str, str, datetime], None] = Batcher(
-            book.keep_prepays,
+            ledger.keep_prepays,
+            batch_count_max=START_COUNT_MAX,
+            queue_count_max=START_QUEUE_COUNT_MAX,
+            spacing_s=KEEP_SPACING_S,
+        )
+        self._hastes: Batcher[tuple[str, bytes], None] = Batcher(
+            ledger.hasten,
             batch_count_max=START_COUNT_MAX,
             queue_count_max=START_QUEUE_COUNT_MAX,
             spacing_s=KEEP_SPACING_S,
@@ -60,14 +62,17 @@ class Starter:
 
     async def start(self, order_no: str, buyer: bytes, *, now_ms: int) -> Mapping[str, str] | NotStarted:
         """The signed parameters, with the prepay id of an earlier tap while it is valid. Raises Outage."""
-        started = await self._starts.submit(PaymentWish(order_no, buyer, now_ms))
+        mchid = self._provider.merchant_for(order_no)
+        started = await self._starts.submit(PaymentWish(order_no, buyer, now_ms, mchid))
         if started is None or started.openid_sealed is None:
             return NotStarted.NOT_PAYABLE
+        if started.mchid not in self._provider.mchids:
+            raise ProviderAway(f"the settings have no merchant account {started.mchid}, which this order pays to")
         prepay_id = started.prepay_id
         if prepay_id is None:
             request = PrepayRequest(
                 order_no=order_no,
-                mchid=self._mchid,
+                mchid=started.mchid,
                 description=self._description,
                 total_fen=started.amount_fen,
                 openid=self._privacy.open_openid(started.openid_sealed, buyer),
@@ -79,7 +84,7 @@ class Starter:
                 return self._refused(order_no, prepaid)
             prepay_id = prepaid.prepay_id
             self._keep(order_no, prepay_id, prepaid.valid_until)
-        return await self._provider.client_parameters(prepay_id, self._mchid)
+        return await self._provider.client_parameters(prepay_id, started.mchid)
 
     def _refused(self, order_no: str, refusal: ProviderRefusal) -> NotStarted:
         log.warning("prepay_refused", order=order_no, kind=refusal.kind, code=refusal.code, detail=refusal.detail)
@@ -87,8 +92,9 @@ class Starter:
             return NotStarted.NOT_PAYABLE
         raise ProviderAway(f"WeChat Pay gave no prepay id: {refusal.kind}")
 
-    async def _start_all(self, wishes: list[PaymentWish]) -> "list[StartedPayment | None]":
-        return await self._book.start_payments(wishes, mchid=self._mchid)
+    async def hasten(self, order_no: str, buyer: bytes) -> None:
+        """The buyer says that the payment is done: WeChat is asked soon. What the device says proves nothing."""
+        await self._hastes.submit((order_no, buyer))
 
     def _keep(self, order_no: str, prepay_id: str, valid_until: datetime) -> None:
         """Nobody waits for this: without it the next tap asks WeChat again and gets the same."""

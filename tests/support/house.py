@@ -16,6 +16,7 @@ from engine.orders.placing import Placer
 from engine.orders.rebuilder import Rebuilder
 from engine.orders.records import Order
 from engine.orders.sweeper import Sweeper
+from engine.payments.ledger import PaymentLedger
 from engine.stock.claim import Item
 from engine.stock.desk import StockDesk
 from engine.stock.follower import Follower
@@ -53,6 +54,7 @@ class Rooms:
     follower: Follower
     desk: StockDesk
     placer: Placer
+    ledger: PaymentLedger
 
     @property
     def live(self) -> LiveSale:
@@ -128,6 +130,7 @@ async def rooms(redis_url: str, database_url: str) -> AsyncIterator[Rooms]:
             follower=Follower(board, stock),
             desk=desk,
             placer=Placer(desk, stock, book, commit_count_max=500, queue_count_max=2000),
+            ledger=PaymentLedger(pool, pool),
         )
     finally:
         await store.close()
