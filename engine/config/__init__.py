@@ -8,6 +8,7 @@ This room refuses to guess: an unknown key is an error, and a secret has no defa
 """
 
 from engine.config.loading import Origin, load_config, origins, shown_url
+from engine.config.miniprogram import FieldType, MessageKind, MessageTemplate, Miniprogram, Placeholder
 from engine.config.problems import ConfigInvalid, Problem
 from engine.config.settings import (
     RELATIONS,
@@ -33,10 +34,15 @@ __all__ = [
     "Admin",
     "Config",
     "ConfigInvalid",
+    "FieldType",
     "Line",
     "Log",
+    "MessageKind",
+    "MessageTemplate",
+    "Miniprogram",
     "Orders",
     "Origin",
+    "Placeholder",
     "Postgres",
     "Privacy",
     "Problem",
