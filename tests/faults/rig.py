@@ -33,6 +33,10 @@ WEB = ("web-0", "web-1")
 PROCESSES = (*WEB, "jobs")
 DATABASE = "floodgate"
 TABLES = (
+    "notices",
+    "duties",
+    "refund_items",
+    "refund_tiers",
     "events",
     "sessions",
     "skus",
@@ -137,7 +141,7 @@ class Rig:
 
     async def empty(self) -> None:
         """No sale, no order, nothing in Redis. Processes that run forget a sale as soon as the catalog has."""
-        await self.rows(f"truncate {', '.join(TABLES)}")
+        await self.rows(f"truncate {', '.join(TABLES)} cascade")
         with self.redis.client() as client:
             client.flushall()
 
