@@ -30,6 +30,12 @@ PAYMENTS = Counter("floodgate_payments", "Payments learned, by how and what beca
 PROVIDER_CALLS = Counter("floodgate_provider_calls", "Calls to WeChat Pay, by verb and result.", ["verb", "result"])
 INBOX_OPEN = Gauge("floodgate_inbox_open", "Notices that wait for a decision")
 INBOX_OLDEST_S = Gauge("floodgate_inbox_oldest_seconds", "How long the oldest open notice has waited")
+WECHATPAY_SECONDS = Histogram(
+    "floodgate_wechatpay_seconds",
+    "One request to WeChat Pay, by endpoint and by HTTP status or the kind of silence.",
+    ["endpoint", "outcome"],
+    buckets=FAST_S,
+)
 NOTIFICATIONS_REFUSED = Counter("floodgate_notifications_refused", "Notifications not accepted.", ["reason"])
 REFUNDS = Counter("floodgate_refunds", "Refunds, by state reached.", ["state"])
 ALARMS = Counter("floodgate_alarms", "Things a person should look at.", ["kind"])

@@ -71,6 +71,7 @@ class Silence(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     BROKEN_OFF = "BROKEN_OFF"
     NOT_AUTHENTIC = "NOT_AUTHENTIC"
+    TOO_LARGE = "TOO_LARGE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,12 @@ class WeChatPay:
     def merchant_for(self, order_no: str) -> str:
         return self._mchid
 
+    def gateway_of(self, mchid: str) -> Gateway:
+        """The signed conversation of one merchant, for what the port does not cover: bills and invoices."""
+        if mchid != self._mchid:
+            raise ValueError(f"no such merchant: {mchid}")
+        return self._gateway
+
     def close_signer(self) -> None:
         """Ends the signing threads; call it after the last request."""
         self._signer.close()

@@ -3,45 +3,35 @@
 The bytes that are signed are the bytes that are sent, and a 2xx is believed only after its signature and age
 were checked over the bytes that arrived. An answer that fails the check is thrown away and asked for once
 more at once: WeChat Pay sends a few wrong signatures on purpose and never twice in a row. What comes back is
-an Answer or the kind of Silence; no exception of the network leaves this module.
+an Answer or the kind of Silence; no exception of the network leaves this room.
 
-It refuses redirects (a signature is for one address) and compression (it would stand between the signature
-and the bytes). Every try is signed afresh, since a signature ages.
+Every try is signed afresh, since a signature ages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import urllib.parse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
-from yarl import URL
 
+from engine import telemetry
 from engine.payments.wechat.answers import Answer, Silence, surely_undone, worth_repeating
 from engine.payments.wechat.authenticity import SERIAL, SIGNATURE, flaw_of
+from engine.payments.wechat.endpoints import endpoint_of
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.messages import authorization, request_message
 from engine.payments.wechat.signer import Signer
+from engine.payments.wechat.transport import ANSWER_BYTES_MAX, Arrival, Domains, Transport
 
-KEEPALIVE_S = 7.0  # WeChat Pay closes an idle connection after 8 s; reusing it then is a lost request
-CONNECTION_COUNT_MAX = 200  # 1,000 requests a second at 200 ms each
 TRIES_MAX = 3
 TRY_SHARE = 0.4  # of the whole budget for one try, so that a lost answer leaves time for another
 PAUSE_S = 0.1  # before the second try, doubled for the third, each between half and one and a half of it
 TRY_S_MIN = 0.1  # with less time left than this, another try is only load
+DOWNLOAD_S = 120.0  # a bill of a few hundred megabytes over a slow line
 
-assert KEEPALIVE_S < 8
 assert TRY_SHARE * 2 < 1
-
-
-def open_session(*, connection_count_max: int = CONNECTION_COUNT_MAX) -> aiohttp.ClientSession:
-    """The session a Gateway and a Login want; the caller closes it. Needs a running loop."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connection_count_max, keepalive_timeout=KEEPALIVE_S),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +59,9 @@ class Gateway:
         jitter: Callable[[], float],
         timeout_s: float,
     ) -> None:
-        for url in urls:
-            if urllib.parse.urlsplit(url).path.strip("/"):
-                raise ValueError(f"{url}: a gateway is a host; a path would not be the path that was signed")
         if answers_signed_by not in keys:
             raise ValueError(f"there is no verifying key for {answers_signed_by}")
-        self._session = session
-        self._urls = tuple(url.rstrip("/") for url in urls)
+        self._transport = Transport(session, Domains(urls))
         self._mchid = mchid
         self._signer = signer
         self._keys = keys
@@ -116,15 +102,28 @@ class Gateway:
         until = asyncio.get_running_loop().time() + self._timeout_s
         return await self._try(method, path, body, until=until, number=0)
 
+    async def download(self, path_and_query: str, *, bytes_max: int) -> bytes | Silence | Answer:
+        """The bytes of a file (a bill), asked for a single time; a refusal is the Answer.
+
+        WeChat Pay signs no file: whoever downloads compares the hash that a signed answer named.
+        Longer than `bytes_max` is Silence.TOO_LARGE.
+        """
+        until = asyncio.get_running_loop().time() + DOWNLOAD_S
+        arrived = await self._exchange("GET", path_and_query, b"", until, 0, bytes_max)
+        if isinstance(arrived, Silence):
+            return arrived
+        return arrived.body if arrived.status == 200 else self._judged(arrived)
+
     async def _try(self, method: str, path: str, body: bytes, *, until: float, number: int) -> Answer | Silence:
-        url = URL(self._urls[number % len(self._urls)] + path, encoded=True)
-        answer = await self._exchange(method, url, path, body, until)
+        answer = self._believed(await self._exchange(method, path, body, until, number))
         if answer is not Silence.NOT_AUTHENTIC:
             return answer
-        again = await self._exchange(method, url, path, body, until)
+        again = self._believed(await self._exchange(method, path, body, until, number))
         return answer if again is Silence.NOT_SENT else again  # the first one was sent, after all
 
-    async def _exchange(self, method: str, url: URL, path: str, body: bytes, until: float) -> Answer | Silence:
+    async def _exchange(
+        self, method: str, path: str, body: bytes, until: float, number: int, bytes_max: int = ANSWER_BYTES_MAX
+    ) -> Arrival | Silence:
         timestamp, nonce = str(int(self._now_s())), self._nonce()
         signature = await self._signer.sign(request_message(method, path, timestamp, nonce, body))
         headers = {
@@ -137,26 +136,24 @@ class Gateway:
                 signature=signature,
             ),
         }
-        left_s = until - asyncio.get_running_loop().time()
-        if left_s <= 0:
+        began = asyncio.get_running_loop().time()
+        if until <= began:
             return Silence.NOT_SENT
-        timeout = aiohttp.ClientTimeout(total=left_s)
-        try:
-            async with self._session.request(
-                method, url, data=body or None, headers=headers, timeout=timeout, allow_redirects=False
-            ) as response:
-                return self._judged(response, await response.read())
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            return Silence.NOT_SENT
-        except TimeoutError:
-            return Silence.TIMED_OUT
-        except (aiohttp.ClientError, OSError):
-            return Silence.BROKEN_OFF
+        arrived = await self._transport.exchange(
+            method, path, body, headers, number=number, timeout_s=until - began, bytes_max=bytes_max
+        )
+        outcome = arrived if isinstance(arrived, Silence) else str(arrived.status)
+        took_s = asyncio.get_running_loop().time() - began
+        telemetry.WECHATPAY_SECONDS.labels(endpoint_of(method, path), outcome).observe(took_s)
+        return arrived
 
-    def _judged(self, response: aiohttp.ClientResponse, body: bytes) -> Answer | Silence:
-        headers = response.headers
+    def _believed(self, arrived: Arrival | Silence) -> Answer | Silence:
+        return arrived if isinstance(arrived, Silence) else self._judged(arrived)
+
+    def _judged(self, arrived: Arrival) -> Answer | Silence:
+        headers, body = arrived.headers, arrived.body
         signed = SIGNATURE in headers
-        success = 200 <= response.status < 300
+        success = 200 <= arrived.status < 300
         if (success or signed) and flaw_of(headers, body, keys=self._keys, now_s=self._now_s()) is not None:
             return Silence.NOT_AUTHENTIC
-        return Answer(response.status, body, signed, headers.get("Request-ID", ""))
+        return Answer(arrived.status, body, signed, headers.get("Request-ID", ""))

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from engine.payments.wechat.client import WeChatPay
-from engine.payments.wechat.gateway import open_session
 from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
+from engine.payments.wechat.transport import open_session
 from tests.payments.wechat import platform
 from tests.payments.wechat.platform import KEYS, Pairs
 

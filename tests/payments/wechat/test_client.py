@@ -23,7 +23,9 @@ from engine.payments.port import (
     RefusalKind,
     TradeState,
 )
+from engine.payments.wechat.answers import Answer, Silence
 from engine.payments.wechat.client import WeChatPay
+from engine.payments.wechat.transport import Domains
 from tests.payments.wechat import platform
 from tests.payments.wechat.conftest import MakePay, Reply, Request, Script
 from tests.payments.wechat.platform import MCHID, NOW_S, private_key, refund, signed, to_json, trade
@@ -386,3 +388,48 @@ async def test_a_redirect_is_not_followed(pay: WeChatPay, script: Script) -> Non
     assert isinstance(refusal, ProviderRefusal)
     assert refusal.kind is RefusalKind.UNKNOWN
     assert len(script.requests) == 1
+
+
+async def test_a_file_is_downloaded_signed_and_unverified(pay: WeChatPay, script: Script) -> None:
+    script.says(Reply(body=b"\x1f\x8b raw", headers=[("Content-Encoding", "gzip")]))
+    path = "/v3/billdownload/file?token=a%7Cb"
+    assert await pay.gateway_of(MCHID).download(path, bytes_max=100) == b"\x1f\x8b raw"
+    (request,) = script.requests
+    assert request.path == path
+    assert verify(request)
+
+
+async def test_a_file_longer_than_asked_for_is_not_read_to_its_end(pay: WeChatPay, script: Script) -> None:
+    script.says(Reply(body=b"x" * 101, headers=[]))
+    assert await pay.gateway_of(MCHID).download("/v3/billdownload/file", bytes_max=100) is Silence.TOO_LARGE
+
+
+async def test_a_file_that_is_refused_is_an_answer(pay: WeChatPay, script: Script) -> None:
+    script.says(fails(400, "INVALID_REQUEST", is_signed=False))
+    found = await pay.gateway_of(MCHID).download("/v3/billdownload/file", bytes_max=100)
+    assert isinstance(found, Answer)
+    assert found.code == "INVALIDREQUEST"
+
+
+async def test_an_answer_longer_than_any_is_an_unknown_outcome(pay: WeChatPay, script: Script) -> None:
+    script.says(*[Reply(body=b" " * 70_000)] * 3)
+    assert (await pay.query(ORDER.order_no, MCHID)).state is TradeState.UNKNOWN
+
+
+async def test_a_domain_that_takes_no_connection_is_not_asked_first_for_a_while(
+    make_pay: MakePay, script: Script
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        pay = make_pay(f"http://127.0.0.1:{nobody.getsockname()[1]}", script.url)
+        script.says(GOOD, Reply(drop=True), Reply(body=to_json(trade())))
+        await pay.create(ORDER)
+        # The second try goes round to the first domain, which is still away, and the third comes back.
+        assert (await pay.query(ORDER.order_no, MCHID)).state is TradeState.PAID
+
+
+def test_a_domain_that_was_away_is_asked_first_again_after_a_while() -> None:
+    domains = Domains(["https://one", "https://two"])
+    domains.unreachable("https://one", 10.0)
+    assert [domains.for_try(0, at_s) for at_s in (10.0, 69.9, 70.0)] == ["https://two", "https://two", "https://one"]
+    assert [domains.for_try(number, 20.0) for number in range(3)] == ["https://two", "https://one", "https://two"]

@@ -19,6 +19,7 @@ import pytest
 from aiohttp import web
 
 from engine.config import Wechat
+from engine.miniprogram.login import Login, LoginRefusal, LoginRefused
 from engine.payments.port import (
     CloseResult,
     Notice,
@@ -35,7 +36,6 @@ from engine.payments.port import (
     TradeState,
 )
 from engine.payments.wechat.client import WeChatPay, from_config
-from engine.miniprogram.login import Login, LoginRefusal, LoginRefused
 
 OPENID = "oTestBuyer_-0000000000000001"
 STRANGER = "oTestBuyer_-0000000000000002"
