@@ -8,6 +8,7 @@ status and a body; signing and luck on the wire belong to the server.
 from collections.abc import Callable, Mapping
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from engine.simulator import buyer, forms, notices, orders, refunds, shapes
 from engine.simulator.authorization import Merchant
@@ -18,6 +19,7 @@ from engine.simulator.notices import Notice
 from engine.simulator.orders import Order
 from engine.simulator.refunds import Refund, RefundStatus
 from engine.simulator.refusals import ORDER_NOT_EXIST, REFUND_UNKNOWN, Refusal, parameter
+from engine.simulator.sealed_fields import open_field
 
 
 class Desk:
@@ -34,6 +36,7 @@ class Desk:
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
         http_anywhere: bool,
+        field_keys: Mapping[str, RSAPrivateKey],
     ) -> None:
         self._ledger = ledger
         self._merchants = merchants
@@ -43,6 +46,7 @@ class Desk:
         self._now_ms = now_ms
         self._entropy = entropy
         self._http_anywhere = http_anywhere
+        self._field_keys = field_keys
 
     def order(self, merchant: Merchant, body: bytes) -> Answer | Refusal:
         """POST /v3/pay/transactions/jsapi."""
@@ -124,6 +128,27 @@ class Desk:
             self._settle_later(accepted)
         return Answer(200, orjson.dumps(refunds.view(accepted)))
 
+    def redirect_refund(self, merchant: Merchant, refund_id: str, body: bytes, *, serial: str) -> Answer | Refusal:
+        """POST /v3/refund/domestic/refunds/{refund_id}/apply-abnormal-refund."""
+
+        def unseal(path: str, text: str) -> str | Refusal:
+            return open_field(self._field_keys, serial=serial, path=path, text=text)
+
+        request = forms.read_abnormal(body, unseal)
+        if isinstance(request, Refusal):
+            return request
+        out_refund_no, received_by = request
+        known = self._ledger.refund(merchant.mchid, out_refund_no)
+        if known is None or known.refund_id != refund_id:
+            return REFUND_UNKNOWN
+        redirected = refunds.redirect(known, received_by=received_by)
+        if isinstance(redirected, Refusal):
+            return redirected
+        if redirected is not known:
+            self._ledger.record(refund=redirected)
+            self._settle_later(redirected)
+        return Answer(200, orjson.dumps(refunds.view(redirected)))
+
     def query_refund(self, merchant: Merchant, out_refund_no: str) -> Answer | Refusal:
         """GET /v3/refund/domestic/refunds/{out_refund_no}."""
         found = self._ledger.refund(merchant.mchid, out_refund_no)
@@ -136,7 +161,9 @@ class Desk:
             return
         faults = self._faults()
         status = RefundStatus.SUCCESS
-        if happens(faults.refund_abnormal, seed=faults.seed, knob="refund_abnormal", subject=out_refund_no):
+        if known.channel == refunds.OTHER_BANKCARD:
+            pass  # The merchant has checked this account; bad luck does not strike twice.
+        elif happens(faults.refund_abnormal, seed=faults.seed, knob="refund_abnormal", subject=out_refund_no):
             status = RefundStatus.ABNORMAL
         elif happens(faults.refund_closed, seed=faults.seed, knob="refund_closed", subject=out_refund_no):
             status = RefundStatus.CLOSED

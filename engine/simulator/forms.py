@@ -7,6 +7,7 @@ operator says so, because this simulator calls back on the merchant's own machin
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -24,6 +25,9 @@ OPENID = re.compile(r"o[0-9A-Za-z_-]{27}")
 _TRADE_NO = re.compile(r"[0-9A-Za-z_\-|*]+")
 REFUND_NO = re.compile(r"[0-9A-Za-z_\-|*@]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+# WeChat takes 15 banks here and its documents name them by these codes; any code of the form is taken.
+_BANK = re.compile(r"[A-Z]{2,10}_DEBIT")
+_CARD_NO = re.compile(r"\d{12,19}")
 _CURRENCY = Choice(("CNY",))
 _LOOPBACK = re.compile(r"localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1")
 
@@ -73,6 +77,16 @@ _ORDER = Record(
         "settle_info": Record({"profit_sharing": Flag()}),
     },
     ("appid", "mchid", "description", "out_trade_no", "notify_url", "amount", "payer"),
+)
+_ABNORMAL = Record(
+    {
+        "out_refund_no": Text(64, 1, REFUND_NO),
+        "type": Choice(("USER_BANK_CARD", "MERCHANT_BANK_CARD")),
+        "bank_type": Text(16, 1, _BANK),
+        "bank_account": Text(1024),
+        "real_name": Text(1024),
+    },
+    ("out_refund_no", "type"),
 )
 _CLOSE = Record({"mchid": Text(32)}, ("mchid",))
 _REFUND = Record(
@@ -169,6 +183,32 @@ def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Refu
         notify_url=document.get("notify_url"),
         terms=_terms(document),
     )
+
+
+def read_abnormal(body: bytes, unseal: Callable[[str, str], str | Refusal]) -> tuple[str, str] | Refusal:
+    """The body of apply-abnormal-refund: the out_refund_no and the words for the account that gets the money.
+
+    `unseal` opens one encrypted field, given its path and its text.
+    """
+    document = _read(body, _ABNORMAL)
+    if isinstance(document, Refusal):
+        return document
+    if document["type"] == "MERCHANT_BANK_CARD":
+        return document["out_refund_no"], "商户银行账户"
+    for name in ("bank_type", "bank_account", "real_name"):
+        if name not in document:
+            return parameter(f"/{name}", "", "is required for USER_BANK_CARD")
+    account = unseal("/bank_account", document["bank_account"])
+    if isinstance(account, Refusal):
+        return account
+    holder = unseal("/real_name", document["real_name"])
+    if isinstance(holder, Refusal):
+        return holder
+    if not _CARD_NO.fullmatch(account):
+        return parameter("/bank_account", "", "must be a card number")
+    if not holder.strip():
+        return parameter("/real_name", "", "must not be empty")
+    return document["out_refund_no"], f"{document['bank_type']}{account[-4:]}"
 
 
 def _refund_parts_fault(document: Any) -> Refusal | None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from engine.simulator import faults
 from engine.simulator.authorization import Merchant
 from engine.simulator.billing import Billing
@@ -31,6 +33,7 @@ class Rules:
     appid: str
     app_secret: str
     http_anywhere: bool
+    field_keys: Mapping[str, RSAPrivateKey]  # By Wechatpay-Serial: what opens the fields merchants encrypt.
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
 
@@ -62,6 +65,7 @@ class Office:
             now_ms=rules.now_ms,
             entropy=rules.entropy,
             http_anywhere=rules.http_anywhere,
+            field_keys=rules.field_keys,
         )
 
         self.billing = Billing(

@@ -132,13 +132,11 @@ def settle(refund: Refund, status: RefundStatus, *, now_ms: int) -> Refund:
     return replace(refund, status=status, settled_ms=now_ms)
 
 
-def redirect(refund: Refund, *, out_refund_no: str, received_by: str) -> Refund | Refusal:
+def redirect(refund: Refund, *, received_by: str) -> Refund | Refusal:
     """The money of an ABNORMAL refund is sent to a bank account instead, and is on its way once more.
 
     Asking again for the same account while it is, or after it has arrived, changes nothing.
     """
-    if refund.out_refund_no != out_refund_no:
-        return REFUND_CHANGED
     if refund.channel == OTHER_BANKCARD and refund.received_by == received_by:
         return refund
     if refund.status is not RefundStatus.ABNORMAL:

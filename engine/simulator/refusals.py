@@ -44,19 +44,32 @@ REFUND_NOT_ABNORMAL = Refusal(400, "INVALID_REQUEST", "退款单状态不是退�
 REFUND_TOO_MANY = Refusal(403, "RULE_LIMIT", "同一笔订单部分退款次数已达上限50次", 268448010)
 REFUND_TOO_SOON = Refusal(429, "FREQUENCY_LIMITED", "同一笔订单的多次退款需间隔1分钟", 268447840)
 REFUND_TOO_LATE = Refusal(400, "INVALID_REQUEST", "订单已超过可退款的最大期限", 268435461)
+SERIAL_MISSING = Refusal(400, "PARAM_ERROR", "请求中含有敏感信息，Http头缺少Wechatpay-Serial", 268435461)
 BILL_EMPTY = Refusal(400, "NO_STATEMENT_EXIST", "账单文件不存在", 268435461)
 BILL_CREATING = Refusal(400, "STATEMENT_CREATING", "账单生成中，请稍后再试", 268435461)
 BILL_DATE = Refusal(400, "INVALID_REQUEST", "账单日期不在可下载范围内", 268435461)
 BILL_TOKEN_EXPIRED = Refusal(400, "INVALID_REQUEST", "下载token无效或已过期", 268435461)
 BILL_FOREIGN = Refusal(403, "NO_AUTH", "无权下载该账单", 268435461)
+REFUND_NOT_ENOUGH = Refusal(403, "NOT_ENOUGH", "基本账户余额不足，请充值后重新发起", 268435461)
+CERTIFICATES_NONE = Refusal(
+    404,
+    "RESOURCE_NOT_EXISTS",
+    "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。可查看指引https://pay.weixin.qq.com/doc/v3/merchant/4012153196",
+    268435461,
+)
+SERIAL_UNKNOWN = Refusal(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误", 268435461)
 FREQUENCY_LIMITED = Refusal(429, "FREQUENCY_LIMITED", "请求频率超过限制", 268447840)
 SYSTEM_ERROR = Refusal(500, "SYSTEM_ERROR", "系统繁忙，请稍后重试", 268435456)
 
-# Public sources name three different codes for a changed re-entry and three for closing a paid order.
+# Public sources name three codes for a changed re-entry, two for 429 and three for closing a paid order.
 REENTRY_CHANGED = {
     "INVALID_REQUEST": Refusal(400, "INVALID_REQUEST", "请求重入时，参数与首次请求时不一致", 268498688),
     "PARAM_ERROR": Refusal(400, "PARAM_ERROR", "订单重入参数校验失败", 268498688),
     "OUT_TRADE_NO_USED": Refusal(403, "OUT_TRADE_NO_USED", "201 商户订单号重复", 268498688),
+}
+LIMITED = {
+    "FREQUENCY_LIMITED": FREQUENCY_LIMITED,
+    "RATELIMIT_EXCEEDED": Refusal(429, "RATELIMIT_EXCEEDED", "请求频率超过限制", 268447840),
 }
 ORDER_PAID = {
     "ORDERPAID": Refusal(400, "ORDERPAID", "该订单已支付", 268449538),

@@ -49,6 +49,13 @@ ROUTES = (
     Route(
         "query_refund", "GET", f"{_REFUNDS}/{{number}}", lambda o, m, c: o.desk.query_refund(m, c.number), agent=True
     ),
+    Route(
+        "abnormal_refund",
+        "POST",
+        f"{_REFUNDS}/{{number}}/apply-abnormal-refund",
+        lambda o, m, c: o.desk.redirect_refund(m, c.number, c.body, serial=c.serial),
+        agent=True,
+    ),
     Route("bill", "GET", "/v3/bill/tradebill", lambda o, m, c: o.billing.trade(m, c.query, base_url=c.base_url)),
     Route("bill", "GET", "/v3/bill/fundflowbill", lambda o, m, c: o.billing.fund_flow(m, c.query, base_url=c.base_url)),
     Route("bill_download", "GET", "/v3/billdownload/file", lambda o, m, c: o.billing.download(m, c.query)),

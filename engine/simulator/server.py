@@ -82,6 +82,7 @@ class Simulator:
                 appid=self.credentials.appid,
                 app_secret=self.credentials.app_secret,
                 http_anywhere=http_anywhere,
+                field_keys={self.credentials.public_key_id: platform_key},
                 now_ms=now_ms,
                 entropy=entropy,
             ),
