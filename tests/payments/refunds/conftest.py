@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.infra.postgres import connection
-from engine.orders.book import Settlement
+from engine.payments.ledger import PaymentLedger, Settlement
 from engine.orders.records import Order
 from engine.payments.refunds.book import RefundBook
 from tests.support.house import Rooms
@@ -37,7 +37,7 @@ def paid(house: Rooms) -> Paid:
             success_at=datetime.now(UTC),
             learned_by="test",
         )
-        assert await house.book.settle([settlement])
+        assert await PaymentLedger(house.pool, house.pool).settle([settlement])
         return order
 
     return pay

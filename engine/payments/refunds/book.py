@@ -1,0 +1,175 @@
+"""The refund book: decisions that money goes back, and what became of them. One method per step of a refund's life.
+
+A decision is one transaction: the order is locked, looked at, and moved; the refund, its tickets and the freed units
+are written with it. Nobody is called before it is committed, and its number never changes. Raises PostgresAway when
+PostgreSQL does not answer; the outcome is then unknown, and asking the same again under a key changes nothing more.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.infra.postgres import load_queries, transaction
+from engine.orders.states import State
+from engine.payments.refunds.deciding import REFUND_SPACING_S, Payment, Plan, Standing, Ticket, kept_of, plan
+from engine.payments.refunds.wishes import Cause, Decided, RefundCode, RefundRefusal, RefundWish, RequestKey
+from engine.stock.claim import Item
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from engine.infra.postgres import Connection, Pool
+
+QUERIES = Path(__file__).with_name("queries.sql")
+DECIDE_COUNT_MAX = 500  # orders in one transaction: each stays locked until it commits
+
+
+class RefundBook:
+    """All statements on refunds. `duty_kinds`: what is owed for each refund that succeeds."""
+
+    def __init__(self, pool: "Pool", *, duty_kinds: tuple[str, ...] = (), spacing_s: float = REFUND_SPACING_S) -> None:
+        self._pool = pool
+        self._duty_kinds = duty_kinds
+        self._spacing_s = spacing_s
+        self._sql = load_queries(QUERIES)
+
+    async def decide(self, wish: RefundWish) -> Decided | RefundRefusal:
+        """Write one refund down, or say why not."""
+        async with transaction(self._pool) as conn:
+            standing = (await self._standings(conn, [wish.order_no])).get(wish.order_no)
+            if standing is None:
+                return RefundRefusal(RefundCode.UNKNOWN_ORDER)
+            if wish.key is not None:
+                earlier = await self._find_request(conn, wish.key, standing)
+                if earlier is not None:
+                    return earlier
+            planned = plan(standing, wish, spacing_s=self._spacing_s)
+            if isinstance(planned, RefundRefusal):
+                return planned
+            await self._write(conn, [planned], wish.cause, wish.reason)
+            if wish.key is not None:
+                key = wish.key
+                await conn.execute(
+                    self._sql.keep_request, key.request_id, key.digest, wish.order_no, planned.out_refund_no
+                )
+        return _decided(planned)
+
+    async def decide_many(
+        self,
+        order_nos: Sequence[str],
+        *,
+        cause: Cause,
+        reason: str,
+        units_back: bool,
+        session_id: str | None = None,
+    ) -> dict[str, Decided | RefundRefusal]:
+        """The same for up to 500 orders in one transaction, everything that is left of each; with a session, the
+        tickets of that session alone. An answer for every order."""
+        assert len(order_nos) <= DECIDE_COUNT_MAX
+        answers: dict[str, Decided | RefundRefusal] = {}
+        plans = []
+        async with transaction(self._pool) as conn:
+            standings = await self._standings(conn, order_nos)
+            for order_no in order_nos:
+                standing = standings.get(order_no)
+                if standing is None:
+                    answers[order_no] = RefundRefusal(RefundCode.UNKNOWN_ORDER)
+                    continue
+                wish = RefundWish(order_no=order_no, cause=cause, reason=reason, units_back=units_back, whole=True)
+                planned = plan(standing, wish, session_id=session_id, spacing_s=self._spacing_s)
+                if isinstance(planned, Plan):
+                    plans.append(planned)
+                    answers[order_no] = _decided(planned)
+                else:
+                    answers[order_no] = planned
+            if plans:
+                await self._write(conn, plans, cause, reason)
+        return answers
+
+    async def _standings(self, conn: "Connection", order_nos: Sequence[str]) -> dict[str, Standing]:
+        """The orders, locked and then read: what is read is true until the transaction ends."""
+        await conn.execute(self._sql.lock_orders, list(order_nos))
+        rows = await conn.fetch(self._sql.read_standings, list(order_nos))
+        return {row["order_no"]: _standing(row) for row in rows}
+
+    async def _write(self, conn: "Connection", plans: Sequence[Plan], cause: Cause, reason: str) -> None:
+        items = [
+            (one.standing.order_no, item.sku_id, item.quantity, item.quantity if one.units_back else 0)
+            for one in plans
+            for item in one.items
+        ]
+        payments = [one.standing.payment for one in plans]
+        moved = await conn.fetch(
+            self._sql.decide,
+            [one.standing.order_no for one in plans],
+            [one.state.value for one in plans],
+            [one.amount_fen for one in plans],
+            [one.standing.refunded_fen + one.amount_fen for one in plans],
+            [one.has_units for one in plans],
+            [one.out_refund_no for one in plans],
+            [payment.transaction_id if payment else None for payment in payments],
+            [payment.mchid if payment else None for payment in payments],
+            [payment.total_fen if payment else None for payment in payments],
+            [one.next_check_at for one in plans],
+            *([row[at] for row in items] for at in range(4)),
+            list({one.standing.state.value for one in plans}),
+            reason,
+            cause.value,
+        )
+        assert len(moved) == len(plans), "a locked order moves"
+
+    async def _find_request(
+        self, conn: "Connection", key: RequestKey, standing: Standing
+    ) -> Decided | RefundRefusal | None:
+        """What an earlier request with this key decided."""
+        row = await conn.fetchrow(self._sql.find_request, key.request_id)
+        if row is None:
+            return None
+        if row["digest"] != key.digest or row["order_no"] != standing.order_no:
+            return RefundRefusal(RefundCode.KEY_REUSED)
+        return Decided(
+            order_no=standing.order_no,
+            sale_id=standing.sale_id,
+            out_refund_no=row["out_refund_no"],
+            amount_fen=row["amount_fen"],
+            items=tuple(Item(*item) for item in zip(row["sku_ids"] or (), row["quantities"] or (), strict=True)),
+            kept=kept_of(standing),
+            has_units=standing.has_units,
+            repeated=True,
+        )
+
+
+def _decided(planned: Plan) -> Decided:
+    return Decided(
+        order_no=planned.standing.order_no,
+        sale_id=planned.standing.sale_id,
+        out_refund_no=planned.out_refund_no,
+        amount_fen=planned.amount_fen,
+        items=planned.items,
+        kept=kept_of(planned.standing, planned),
+        has_units=planned.has_units,
+    )
+
+
+def _standing(row: "asyncpg.Record") -> Standing:
+    payment = None
+    if row["transaction_id"] is not None:
+        payment = Payment(
+            transaction_id=row["transaction_id"],
+            mchid=row["mchid"],
+            total_fen=row["total_fen"],
+            success_at=row["success_at"],
+        )
+    columns = ("sku_ids", "session_ids", "quantities", "prices_fen", "returned", "taken")
+    return Standing(
+        order_no=row["order_no"],
+        sale_id=row["sale_id"],
+        state=State(row["state"]),
+        has_units=row["has_units"],
+        payment=payment,
+        refunded_fen=row["refunded_fen"],
+        refunds=row["refunds"],
+        last_sent_at=row["last_sent_at"],
+        tickets=tuple(Ticket(*line) for line in zip(*(row[column] for column in columns), strict=True)),
+        now=row["now"],
+    )

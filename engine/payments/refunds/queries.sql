@@ -1,0 +1,89 @@
+-- The refund book. Every statement that writes runs behind lock_orders, in one transaction, so that what was read
+-- under the lock is still true when it is written.
+
+-- name: lock_orders
+select order_no from orders where order_no = any($1::text[]) order by order_no for update
+
+-- name: read_standings
+select o.order_no, o.sale_id, o.state::text as state, o.has_units, now() as now,
+       p.transaction_id, p.mchid, p.total_fen, p.success_at, r.refunds, r.refunded_fen, r.last_sent_at,
+       t.sku_ids, t.session_ids, t.quantities, t.prices_fen, t.returned, t.taken
+from orders o
+left join lateral (
+    select transaction_id, mchid, total_fen, success_at from payments
+    where payments.order_no = o.order_no order by received_at, payments.transaction_id limit 1
+) p on true
+cross join lateral (
+    select count(*)::integer as refunds, max(sent_at) as last_sent_at,
+           coalesce(sum(amount_fen) filter (where refunds.state <> 'closed'), 0)::bigint as refunded_fen
+    from refunds where refunds.order_no = o.order_no
+) r
+cross join lateral (
+    select array_agg(i.sku_id order by i.sku_id) as sku_ids,
+           array_agg(s.session_id order by i.sku_id) as session_ids,
+           array_agg(i.quantity order by i.sku_id) as quantities,
+           array_agg(i.price_fen order by i.sku_id) as prices_fen,
+           array_agg(i.returned order by i.sku_id) as returned,
+           -- A closed refund gave no money back, but its tickets may be sold again: they count as long as they are.
+           array_agg(greatest(i.returned, coalesce(g.quantity, 0)) order by i.sku_id) as taken
+    from order_items i join skus s using (sku_id)
+    left join (
+        select ri.sku_id, sum(ri.quantity)::integer as quantity
+        from refund_items ri join refunds rr using (out_refund_no)
+        where rr.order_no = o.order_no and rr.state <> 'closed' group by ri.sku_id
+    ) g on g.sku_id = i.sku_id
+    where i.order_no = o.order_no and i.sale_id = o.sale_id
+) t
+where o.order_no = any($1::text[])
+
+-- name: decide
+with wanted as (
+    select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::text[],
+                         $8::text[], $9::integer[], $10::timestamptz[])
+        as w (order_no, state, amount_fen, refunded_fen, has_units, out_refund_no, transaction_id, mchid, total_fen,
+              next_check_at)
+), items as (
+    select * from unnest($11::text[], $12::text[], $13::integer[], $14::integer[])
+        as i (order_no, sku_id, quantity, returned)
+), moved as (
+    update orders o set state = w.state::order_state, refunded_fen = w.refunded_fen, has_units = w.has_units,
+           changed_at = now(), next_check_at = null
+    from wanted w
+    where o.order_no = w.order_no and o.state = any($15::order_state[])
+    returning o.order_no, o.sale_id
+), written as (
+    insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason, cause,
+                         next_check_at)
+    select w.out_refund_no, m.order_no, m.sale_id, w.transaction_id, w.mchid, w.amount_fen, w.total_fen, $16,
+           $17::refund_cause, w.next_check_at
+    from wanted w join moved m using (order_no)
+    where w.out_refund_no is not null
+), itemised as (
+    insert into refund_items (out_refund_no, sku_id, quantity)
+    select w.out_refund_no, i.sku_id, i.quantity
+    from items i join wanted w using (order_no) join moved m using (order_no)
+    where w.out_refund_no is not null
+), returned as (
+    update order_items t set returned = t.returned + i.returned
+    from items i join moved m using (order_no)
+    where t.order_no = i.order_no and t.sale_id = m.sale_id and t.sku_id = i.sku_id and i.returned > 0
+    returning t.sku_id, i.returned as quantity
+), total as (
+    select sku_id, sum(quantity)::integer as quantity from returned group by sku_id
+), locked as (
+    select s.sku_id, total.quantity from skus s join total using (sku_id) order by s.sku_id for update of s
+), lowered as (
+    update skus set allocated = allocated - locked.quantity from locked where skus.sku_id = locked.sku_id
+)
+select order_no from moved
+
+-- name: keep_request
+insert into refund_requests (request_id, digest, order_no, out_refund_no) values ($1, $2, $3, $4)
+
+-- name: find_request
+select q.digest, q.order_no, q.out_refund_no, coalesce(r.amount_fen, 0) as amount_fen,
+       (select array_agg(sku_id order by sku_id) from refund_items i where i.out_refund_no = q.out_refund_no) as sku_ids,
+       (select array_agg(quantity order by sku_id) from refund_items i where i.out_refund_no = q.out_refund_no)
+           as quantities
+from refund_requests q left join refunds r on r.out_refund_no = q.out_refund_no
+where q.request_id = $1
