@@ -25,7 +25,13 @@ def sale_document(sale: Sale) -> dict[str, Any]:
         "hold_s": sale.hold_s,
         "per_buyer_max": sale.per_buyer_max,
         "sessions": [
-            {"session": one.session_id, "title": one.title, "venue": one.venue, "starts_ms": one.starts_ms}
+            {
+                "session": one.session_id,
+                "title": one.title,
+                "venue": one.venue,
+                "starts_ms": one.starts_ms,
+                "cancelled": one.cancelled,
+            }
             for one in sale.sessions
         ],
         "skus": [
@@ -38,6 +44,7 @@ def sale_document(sale: Sale) -> dict[str, Any]:
             }
             for sku in sale.skus
         ],
+        "refunds": [{"days_before": tier.days_before, "percent": tier.percent} for tier in sale.refunds],
     }
 
 

@@ -6,9 +6,13 @@ select
     (extract(epoch from sales.opens_at) * 1000)::bigint as opens_ms,
     (extract(epoch from sales.closes_at) * 1000)::bigint as closes_ms,
     sales.hold_s, sales.per_buyer_max, sales.line_rate, sales.paused, sales.epoch,
+    sales.refund_units_back, sales.mchid,
+    array(select days_before from refund_tiers r where r.sale_id = sales.sale_id order by days_before desc) as days_before,
+    array(select percent from refund_tiers r where r.sale_id = sales.sale_id order by days_before desc) as percents,
     events.event_id, events.title as event_title,
     sessions.session_id, sessions.title as session_title, sessions.venue,
     (extract(epoch from sessions.starts_at) * 1000)::bigint as starts_ms,
+    sessions.cancelled_at is not null as cancelled,
     skus.sku_id, skus.title as sku_title, skus.price_fen, skus.capacity, skus.per_order_max
 from sales
 join sale_skus using (sale_id)
@@ -61,15 +65,16 @@ returning sku_id
 
 -- name: put_sale
 insert into sales (
-    sale_id, title, lane, opens_at, closes_at, time_zone, hold_s, per_buyer_max, line_rate
+    sale_id, title, lane, opens_at, closes_at, time_zone, hold_s, per_buyer_max, line_rate, refund_units_back, mchid
 )
 values (
-    $1, $2, $3, to_timestamp($4::bigint / 1000.0), to_timestamp($5::bigint / 1000.0), $6, $7, $8, $9
+    $1, $2, $3, to_timestamp($4::bigint / 1000.0), to_timestamp($5::bigint / 1000.0), $6, $7, $8, $9, $10, $11
 )
 on conflict (sale_id) do update
 set title = excluded.title, lane = excluded.lane, opens_at = excluded.opens_at,
     closes_at = excluded.closes_at, time_zone = excluded.time_zone, hold_s = excluded.hold_s,
-    per_buyer_max = excluded.per_buyer_max, line_rate = excluded.line_rate
+    per_buyer_max = excluded.per_buyer_max, line_rate = excluded.line_rate,
+    refund_units_back = excluded.refund_units_back, mchid = excluded.mchid
 
 -- name: drop_sale_skus
 delete from sale_skus where sale_id = $1
@@ -77,6 +82,13 @@ delete from sale_skus where sale_id = $1
 -- name: put_sale_skus
 insert into sale_skus (sale_id, sku_id, ordinal)
 select $1, sku_id, ordinal from unnest($2::text[]) with ordinality as chosen (sku_id, ordinal)
+
+-- name: drop_refund_tiers
+delete from refund_tiers where sale_id = $1
+
+-- name: put_refund_tiers
+insert into refund_tiers (sale_id, days_before, percent)
+select $1, days_before, percent from unnest($2::integer[], $3::integer[]) as tier (days_before, percent)
 
 -- name: set_paused
 update sales set paused = $2 where sale_id = $1 returning sale_id

@@ -37,11 +37,15 @@ class Reader:
     def refuse(self, path: toml_lines.Path, name: str, reason: str) -> None:
         self.problems.append(Problem(name, toml_lines.nearest_line(self.lines, path), reason))
 
-    def tables(self, holder: dict[str, Any], key: str, path: toml_lines.Path, name: str) -> list[Found]:
-        """The tables under [[key]], taken out of their holder."""
+    def tables(
+        self, holder: dict[str, Any], key: str, path: toml_lines.Path, name: str, *, needed: bool = True
+    ) -> list[Found]:
+        """The tables under [[key]], taken out of their holder. One at least is needed, unless told otherwise."""
         whole = f"{name}.{key}" if name else key
         header = ".".join(part for part in (*path, key) if isinstance(part, str))
         raw = holder.pop(key, None)
+        if raw is None and not needed:
+            return []
         if raw is None:
             self.refuse(path, whole, f"is missing; write at least one [[{header}]]")
             return []

@@ -9,14 +9,15 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import toml_lines
+from engine.catalog import bounds, toml_lines
 from engine.catalog.reader import Found, Reader
-from engine.catalog.records import Event, Sale, Session, Sku
+from engine.catalog.records import Event, RefundTier, Sale, Session, Sku
 from engine.catalog.refusals import Problem, SaleFileInvalid
-from engine.catalog.tables import EventTable, SaleTable, SessionTable, SkuTable
+from engine.catalog.tables import EventTable, RefundTable, SaleTable, SessionTable, SkuTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ def _read_sales(
     sales: list[Sale] = []
     for found in reader.tables(content, "sales", (), ""):
         reader.claim("sale", found)
+        refunds = _read_refunds(reader, found)
         table = reader.checked(SaleTable, found)
         if table is None:
             continue
@@ -163,6 +165,9 @@ def _read_sales(
                 hold_s=table.hold_s,
                 per_buyer_max=table.per_buyer_max,
                 line_rate=table.line_rate,
+                refunds=refunds,
+                refund_units_back=table.refund_units_back,
+                mchid=table.mchid,
             )
         )
     for index, sale in enumerate(sales):
@@ -172,6 +177,30 @@ def _read_sales(
                     name, place = reader.places[f"sale:{sale.sale_id}"]
                     reader.refuse((*place, "skus"), f"{name}.skus", offered_twice(sku_id, earlier.sale_id))
     return sales
+
+
+def _read_refunds(reader: Reader, sale: Found) -> tuple[RefundTier, ...]:
+    """The sale's refund policy, most days first. Nearer to the session nobody gets more back than earlier."""
+    tiers: dict[int, tuple[RefundTier, Found]] = {}
+    every = reader.tables(sale.raw, "refunds", sale.path, sale.name, needed=False)
+    if len(every) > bounds.REFUND_TIERS_MAX:
+        reader.refuse((*sale.path, "refunds"), f"{sale.name}.refunds", f"are more than {bounds.REFUND_TIERS_MAX}")
+        return ()
+    for found in every:
+        if (table := reader.checked(RefundTable, found)) is None:
+            continue
+        if table.days_before in tiers:
+            line = toml_lines.nearest_line(reader.lines, tiers[table.days_before][1].path)
+            reason = f"is {table.days_before}, as in line {line}; each number of days stands once"
+            reader.refuse((*found.path, "days_before"), f"{found.name}.days_before", reason)
+        else:
+            tiers[table.days_before] = (RefundTier(days_before=table.days_before, percent=table.percent), found)
+    ordered = sorted(tiers.values(), key=lambda one: -one[0].days_before)
+    for (earlier, _), (later, found) in pairwise(ordered):
+        if later.percent > earlier.percent:
+            reason = f"is {later.percent}, more than the {earlier.percent} of {earlier.days_before} days before"
+            reader.refuse((*found.path, "percent"), f"{found.name}.percent", reason)
+    return tuple(tier for tier, _ in ordered)
 
 
 def sku_ids(sale: Sale) -> tuple[str, ...]:

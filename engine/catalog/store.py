@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.catalog.records import Event, Sale, Session, Sku
+from engine.catalog.records import Event, RefundTier, Sale, Session, Sku
 from engine.catalog.refusals import Problem, SaleFileInvalid
 from engine.catalog.sale_file import SaleFile, offered_twice, sku_ids, windows_overlap
 from engine.infra.postgres import load_queries
@@ -53,6 +53,7 @@ def _sale(rows: "Sequence[asyncpg.Record]") -> Sale:
             title=row["session_title"],
             venue=row["venue"],
             starts_ms=row["starts_ms"],
+            cancelled=row["cancelled"],
         )
         for row in rows
     }
@@ -69,6 +70,7 @@ def _sale(rows: "Sequence[asyncpg.Record]") -> Sale:
                 price_fen=row["price_fen"],
                 capacity=row["capacity"],
                 per_order_max=row["per_order_max"],
+                withdrawn=row["cancelled"],
             )
             for row in rows
         ),
@@ -79,6 +81,12 @@ def _sale(rows: "Sequence[asyncpg.Record]") -> Sale:
         hold_s=first["hold_s"],
         per_buyer_max=first["per_buyer_max"],
         line_rate=first["line_rate"],
+        refunds=tuple(
+            RefundTier(days_before=days_before, percent=percent)
+            for days_before, percent in zip(first["days_before"], first["percents"], strict=True)
+        ),
+        refund_units_back=first["refund_units_back"],
+        mchid=first["mchid"],
         paused=first["paused"],
         epoch=first["epoch"],
     )
@@ -175,8 +183,8 @@ def _changes(sale_file: SaleFile, ledger: _Ledger) -> Iterator[Change]:
         yield from _difference(f"sale {sale.sale_id}", ledger.sales.get(sale.sale_id), sale)
 
 
-# Pausing and the epoch are not the file's to change; a sale's records have changes of their own.
-_NOT_COMPARED = frozenset({"event", "sessions", "paused", "epoch"})
+# Pausing, cancelling and the epoch are not the file's to change; a sale's records have changes of their own.
+_NOT_COMPARED = frozenset({"event", "sessions", "paused", "epoch", "cancelled", "withdrawn"})
 
 
 def _difference(record: str, old: object | None, new: Any) -> Iterator[Change]:
@@ -193,7 +201,7 @@ def _difference(record: str, old: object | None, new: Any) -> Iterator[Change]:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
-        return ", ".join(sku.sku_id for sku in value)
+        return ", ".join(part.sku_id if isinstance(part, Sku) else str(part) for part in value) or "none"
     return str(value)
 
 
@@ -229,9 +237,18 @@ async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str]) -> 
                 sale.hold_s,
                 sale.per_buyer_max,
                 sale.line_rate,
+                sale.refund_units_back,
+                sale.mchid,
             )
             await conn.execute(QUERIES.drop_sale_skus, sale.sale_id)
             await conn.execute(QUERIES.put_sale_skus, sale.sale_id, list(sku_ids(sale)))
+            await conn.execute(QUERIES.drop_refund_tiers, sale.sale_id)
+            await conn.execute(
+                QUERIES.put_refund_tiers,
+                sale.sale_id,
+                [tier.days_before for tier in sale.refunds],
+                [tier.percent for tier in sale.refunds],
+            )
 
 
 async def _put_sku(conn: "Connection", sale_file: SaleFile, sku: Sku) -> None:

@@ -38,6 +38,11 @@ class SkuTable(Table):
     per_order_max: Annotated[int, Field(ge=1, le=bounds.PER_ORDER_MAX)]
 
 
+class RefundTable(Table):
+    days_before: Annotated[int, Field(ge=0, le=bounds.DAYS_BEFORE_MAX)]
+    percent: Annotated[int, Field(ge=0, le=100)]
+
+
 class SaleTable(Table):
     id: Id
     title: Title
@@ -48,12 +53,15 @@ class SaleTable(Table):
     hold_s: Annotated[int, Field(ge=1, le=bounds.HOLD_S_MAX)]
     per_buyer_max: Annotated[int, Field(ge=1, le=bounds.PER_BUYER_MAX)]
     line_rate: Annotated[int, Field(ge=1, le=bounds.LINE_RATE_MAX)]
+    refund_units_back: bool = True
+    mchid: Annotated[str, Field(pattern=bounds.MCHID_PATTERN)] | None = None
 
 
 # pydantic speaks of types and patterns; an organizer is told what to write.
 _REASONS = {
     "missing": "is missing",
     "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
     "string_type": "must be a text in quotes",
     "datetime_type": "must be a date and time, as in 2027-05-01T20:00:00",
     "list_type": 'must be a list, as in ["floor", "stand"]',
@@ -66,6 +74,8 @@ def reason(error: Any, known_keys: Iterable[str]) -> str:
         return _REASONS[kind]
     if kind == "extra_forbidden":
         return f"is no key here; known are {', '.join(known_keys)}"
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == bounds.MCHID_PATTERN:
+        return f"is {error['input']!r}; a merchant account of WeChat Pay is 8 to 10 digits"
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] != bounds.ID_PATTERN:
         return "must be one line without control characters"
     if kind == "string_pattern_mismatch":

@@ -147,13 +147,13 @@ class Auditor:
         for sku in live.sale.skus:
             shelf = seen.shelves.get(sku.sku_id)
             if shelf is None:
-                drift.append((f"{sku.sku_id} missing", 0, sku.capacity))
+                drift.append((f"{sku.sku_id} missing", 0, sku.offered))
                 continue
             total = shelf.free + shelf.held + shelf.sold
             ledger = units.get(sku.sku_id, {"held": 0, "sold": 0})
             for what, redis, book in (
                 ("free + held + sold", total, shelf.capacity),
-                ("capacity", shelf.capacity, sku.capacity),
+                ("capacity", shelf.capacity, sku.offered),
                 ("held", shelf.held, ledger["held"]),
                 ("sold", shelf.sold, ledger["sold"]),
             ):

@@ -64,7 +64,7 @@ class Terms:
             hold_ms=sale.hold_s * 1000,
             buyer_max=sale.per_buyer_max,
             paused=sale.paused,
-            capacities=tuple((sku.sku_id, sku.capacity) for sku in sale.skus),
+            capacities=tuple((sku.sku_id, sku.offered) for sku in sale.skus),
         )
 
     def args(self) -> list[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalog import bounds
+from engine.catalog.records import RefundTier
 from engine.catalog.refusals import Problem, SaleFileInvalid
 from engine.catalog.sale_file import opening_at, parse_sale_file, read_sale_file
 from tests.catalog.texts import PATH, VALID, sale_file, spoilt
@@ -91,7 +92,13 @@ TABLE: list[tuple[str, tuple[str, str], str, int, str]] = [
     ("capacity as text", ("capacity = 300", 'capacity = "300"'), f"{FLOOR}.capacity", 16, "whole number"),
     ("capacity as fraction", ("capacity = 300", "capacity = 300.0"), f"{FLOOR}.capacity", 16, "whole number"),
     ("capacity as truth", ("capacity = 300", "capacity = true"), f"{FLOOR}.capacity", 16, "whole number"),
-    ("free of charge", ("price_fen = 88000", "price_fen = 0"), f"{FLOOR}.price_fen", 15, "greater than or equal to 1"),
+    (
+        "a price below nothing",
+        ("price_fen = 88000", "price_fen = -1"),
+        f"{FLOOR}.price_fen",
+        15,
+        "greater than or equal to 0",
+    ),
     (
         "price too high",
         ("price_fen = 88000", f"price_fen = {bounds.PRICE_FEN_MAX + 1}"),
@@ -169,6 +176,96 @@ def test_nonsense_is_refused_with_key_line_and_reason(swap: tuple[str, str], key
 )
 def test_a_file_without_its_tables_is_refused(text: str, key: str) -> None:
     assert key in {problem.key for problem in refusals(text)}
+
+
+def test_a_ticket_may_be_free() -> None:
+    assert sale_file(("price_fen = 88000", "price_fen = 0")).skus[0].price_fen == 0
+
+
+REFUNDS = """\
+refund_units_back = false
+mchid = "1900000109"
+[[sales.refunds]]
+days_before = 7
+percent = 80
+[[sales.refunds]]
+days_before = 14
+percent = 100
+
+[[sales]]
+id = "later"
+"""
+
+
+def with_refunds(*swaps: tuple[str, str]) -> str:
+    """The valid text whose first sale has a refund policy, from line 36 on, each old part replaced once."""
+    text = spoilt(('\n[[sales]]\nid = "later"\n', REFUNDS))
+    for old, new in swaps:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def test_a_sale_without_a_refund_policy_refunds_nobody_on_asking() -> None:
+    sale = sale_file().sales[0]
+
+    assert (sale.refunds, sale.refund_units_back, sale.mchid) == ((), True, None)
+
+
+def test_a_refund_policy_is_read_with_the_most_days_first() -> None:
+    sale = parse_sale_file(with_refunds(), PATH).sales[0]
+
+    assert sale.refunds == (RefundTier(days_before=14, percent=100), RefundTier(days_before=7, percent=80))
+    assert (sale.refund_units_back, sale.mchid) == (False, "1900000109")
+
+
+REFUND = "sales.drop.refunds"
+
+REFUND_TABLE: list[tuple[str, tuple[str, str], str, int, str]] = [
+    ("more than all", ("percent = 100", "percent = 101"), f"{REFUND}.2.percent", 42, "less than or equal to 100"),
+    ("less than nothing", ("percent = 80", "percent = -1"), f"{REFUND}.1.percent", 39, "greater than or equal to 0"),
+    ("half a percent", ("percent = 80", "percent = 80.5"), f"{REFUND}.1.percent", 39, "whole number"),
+    (
+        "days after",
+        ("days_before = 7", "days_before = -1"),
+        f"{REFUND}.1.days_before",
+        38,
+        "greater than or equal to 0",
+    ),
+    ("beyond a year", ("days_before = 14", "days_before = 366"), f"{REFUND}.2.days_before", 41, "less than or equal"),
+    ("no percent", ("percent = 80\n", ""), f"{REFUND}.1.percent", 37, "is missing"),
+    ("unknown key", ("percent = 80", "percent = 80\nfee_fen = 1"), f"{REFUND}.1.fee_fen", 40, "is no key here"),
+    ("days twice", ("days_before = 14", "days_before = 7"), f"{REFUND}.2.days_before", 41, "as in line 37"),
+    ("more later", ("percent = 100", "percent = 79"), f"{REFUND}.1.percent", 39, "more than the 79 of 14 days before"),
+    ("no merchant", ('"1900000109"', '"19000001O9"'), "sales.drop.mchid", 36, "8 to 10 digits"),
+    ("merchant as number", ('"1900000109"', "1900000109"), "sales.drop.mchid", 36, "text in quotes"),
+    ("maybe", ("= false", '= "maybe"'), "sales.drop.refund_units_back", 35, "true or false"),
+]
+
+
+@pytest.mark.parametrize(
+    ("swap", "key", "line", "reason"), [row[1:] for row in REFUND_TABLE], ids=[row[0] for row in REFUND_TABLE]
+)
+def test_a_refund_policy_that_makes_no_sense_is_refused_where_it_stands(
+    swap: tuple[str, str], key: str, line: int, reason: str
+) -> None:
+    found = refusals(with_refunds(swap))
+
+    assert [(problem.key, problem.line) for problem in found][:1] == [(key, line)]
+    assert reason in found[0].reason
+
+
+def test_a_refund_policy_that_is_no_list_of_tables_is_refused() -> None:
+    found = refusals(spoilt(("line_rate = 400\n", "line_rate = 400\nrefunds = 80\n")))
+
+    assert [(problem.key, problem.line) for problem in found] == [(REFUND, 35)]
+
+
+def test_a_policy_of_more_steps_than_anybody_reads_is_refused() -> None:
+    steps = "".join(f"[[sales.refunds]]\ndays_before = {days}\npercent = 1\n" for days in range(100, 121))
+    found = refusals(with_refunds(("[[sales.refunds]]\n", f"{steps}[[sales.refunds]]\n")))
+
+    assert [problem.key for problem in found] == [REFUND]
 
 
 def test_a_local_time_needs_a_time_zone() -> None:

@@ -13,7 +13,7 @@ from tests.catalog.texts import sale_file
 if TYPE_CHECKING:
     from engine.infra.postgres import Connection
 
-TABLES = ("events", "sessions", "skus", "sales", "sale_skus")
+TABLES = ("events", "sessions", "skus", "sales", "sale_skus", "refund_tiers")
 
 
 async def contents(conn: "Connection") -> dict[str, list[tuple[object, ...]]]:
@@ -199,6 +199,66 @@ async def test_a_sku_that_sold_nothing_can_leave_its_sale(conn: "Connection") ->
     changes = await apply(conn, sale_file(('"stand", "floor"', '"floor"')))
 
     assert changes == (Change("sale drop", "skus", "stand, floor", "floor"),)
+
+
+POLICY = ("line_rate = 400\n", "line_rate = 400\n[[sales.refunds]]\ndays_before = 7\npercent = 80\n")
+
+
+async def test_a_refund_policy_is_loaded_as_it_was_applied(conn: "Connection") -> None:
+    await apply(conn, sale_file(POLICY))
+
+    assert await load_sales(conn) == sale_file(POLICY).sales
+
+
+async def test_a_refund_policy_may_change_while_the_sale_runs(conn: "Connection") -> None:
+    await apply(conn, sale_file(POLICY))
+    stricter = (POLICY[0], POLICY[1].replace("80", "50"))
+
+    changes = await apply(conn, sale_file(stricter))
+
+    assert [str(change) for change in changes] == [
+        "sale drop refunds: 80 % until 7 days before -> 50 % until 7 days before"
+    ]
+    assert (await load_sales(conn))[0].refunds == sale_file(stricter).sales[0].refunds
+
+
+async def test_a_refund_policy_may_be_taken_away(conn: "Connection") -> None:
+    await apply(conn, sale_file(POLICY))
+
+    changes = await apply(conn, sale_file())
+
+    assert changes == (Change("sale drop", "refunds", "80 % until 7 days before", "none"),)
+    assert await load_sales(conn) == sale_file().sales
+
+
+async def test_a_policy_applied_again_changes_nothing(conn: "Connection") -> None:
+    await apply(conn, sale_file(POLICY))
+
+    assert await apply(conn, sale_file(POLICY)) == ()
+
+
+async def test_what_a_sale_says_of_its_money_is_loaded_again(conn: "Connection") -> None:
+    await apply(conn, sale_file())
+    told = ("line_rate = 400\n", 'line_rate = 400\nrefund_units_back = false\nmchid = "1900000109"\n')
+
+    changes = await apply(conn, sale_file(told))
+
+    assert changes == (
+        Change("sale drop", "refund_units_back", "True", "False"),
+        Change("sale drop", "mchid", "None", "1900000109"),
+    )
+    assert await load_sales(conn) == sale_file(told).sales
+
+
+async def test_a_cancelled_session_stays_cancelled_and_its_skus_are_offered_no_more(conn: "Connection") -> None:
+    await apply(conn, sale_file())
+    await conn.execute("update sessions set cancelled_at = now(), cancel_reason = 'storm' where session_id = 'sat'")
+
+    assert await apply(conn, sale_file()) == ()
+
+    (sale, _) = await load_sales(conn)
+    assert [session.cancelled for session in sale.sessions] == [True]
+    assert [(sku.capacity, sku.offered) for sku in sale.skus] == [(450, 0), (300, 0)]
 
 
 async def test_applying_leaves_pause_and_epoch_alone(conn: "Connection") -> None:
