@@ -146,10 +146,17 @@ def judge_postgres(
 
 
 def check_wechat_keys(config: Config) -> tuple[Finding, ...]:
-    return (
-        _key("wechat private key", "wechat.private_key_file", config.wechat.private_key_file, RSAPrivateKey),
-        _key("wechat public key", "wechat.public_key_file", config.wechat.public_key_file, RSAPublicKey),
-    )
+    """The key files of every merchant. A further merchant's subjects carry its number."""
+    findings = []
+    for number, account in enumerate(config.wechat.accounts):
+        whose, section = ("", "wechat") if number == 0 else (f" {account.mchid}", "wechat.merchants")
+        findings.append(
+            _key(f"wechat private key{whose}", f"{section}.private_key_file", account.private_key_file, RSAPrivateKey)
+        )
+        if account.public_key_file is not None:
+            subject = f"wechat public key{whose}"
+            findings.append(_key(subject, f"{section}.public_key_file", account.public_key_file, RSAPublicKey))
+    return tuple(findings)
 
 
 def _key(subject: str, setting: str, path: Path, kind: type) -> Finding:

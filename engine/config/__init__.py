@@ -23,20 +23,22 @@ from engine.config.settings import (
     Seals,
     Stock,
     Web,
-    Wechat,
 )
 from engine.config.sources import FILE_NAME, config_file
 from engine.config.starter import starter_toml
+from engine.config.wechat import Account, Merchant, Wechat
 
 __all__ = [
     "FILE_NAME",
     "RELATIONS",
+    "Account",
     "Admin",
     "Config",
     "ConfigInvalid",
     "FieldType",
     "Line",
     "Log",
+    "Merchant",
     "MessageKind",
     "MessageTemplate",
     "Miniprogram",

@@ -28,6 +28,8 @@ class Origin:
 
 def _is_secret(field: FieldInfo) -> bool:
     def holds_secret(annotation: Any) -> bool:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return any(map(_is_secret, annotation.model_fields.values()))
         return annotation is SecretStr or any(map(holds_secret, get_args(annotation)))
 
     return holds_secret(field.annotation)
@@ -35,7 +37,7 @@ def _is_secret(field: FieldInfo) -> bool:
 
 def _shown(field: FieldInfo, value: object) -> str:
     if _is_secret(field):
-        return MASK
+        return str(value) if value == () else MASK
     if isinstance(value, str) and ("://" in value or not field.repr):
         return shown_url(value)
     return str(value)
@@ -76,7 +78,7 @@ def _value(given: Given, key: str) -> Any:
     field = dict(sections())[section].model_fields[name]
     if name not in given.tree[section]:
         return field.get_default(call_default_factory=True)
-    whole: Any = Annotated[field.annotation, *field.metadata]
+    whole: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     return TypeAdapter(whole).validate_python(given.tree[section][name])
 
 
@@ -88,7 +90,7 @@ def _problem(section: str, model: type[BaseModel], error: Any, sources: Mapping[
     if field is None:
         # A mistyped name may carry a secret, so its value stays unprinted.
         return Problem(key, None, source, f"is no setting; [{section}] has {', '.join(model.model_fields)}")
-    if error["type"] == "missing":
+    if error["type"] == "missing" and not below:
         name_in_environ = key.replace(".", "_").upper()
         how = HOW_TO_MAKE.get(key, "set it")
         where = f"set it in {FILE_NAME} or as {PREFIX}{name_in_environ}"

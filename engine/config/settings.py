@@ -7,17 +7,14 @@ one never becomes part of a `Config`.
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engine.config.kinds import (
-    HttpUrl,
     KeyId,
     LongSecret,
-    Name,
     Port,
     PostgresUrl,
     RedisUrl,
@@ -28,6 +25,7 @@ from engine.config.kinds import (
     lower,
 )
 from engine.config.miniprogram import Miniprogram
+from engine.config.wechat import PUBLIC_KEY_HALF, Wechat, all_differ, some_take_orders
 
 PREFIX = "FLOODGATE_"
 
@@ -101,24 +99,6 @@ class Line(_Section):
     burst_count: Annotated[int, Field(ge=1, le=1000000)] = 100
 
 
-class Wechat(_Section):
-    appid: Name
-    app_secret: Annotated[SecretStr, Field(min_length=1)]
-    mchid: Annotated[str, Field(pattern=r"^[0-9]{6,32}$")]
-    api_v3_key: Annotated[SecretStr, Field(min_length=32, max_length=32)]
-    private_key_file: Path
-    certificate_serial: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{8,64}$")]
-    public_key_id: Annotated[str, Field(pattern=r"^PUB_KEY_ID_[0-9A-Za-z]+$")]
-    public_key_file: Path
-    gateway_url: HttpUrl = "https://api.mch.weixin.qq.com"
-    login_url: HttpUrl = "https://api.weixin.qq.com"
-    # WeChat cuts a longer address and refuses one with a query.
-    notify_url: Annotated[HttpUrl, Field(max_length=255, pattern=r"^[^?#]*$")]
-    timeout_s: Seconds = 3.0
-    signers: Annotated[int, Field(ge=1, le=64)] = 2
-    description: Annotated[str, Field(min_length=1, max_length=127)] = "Concert tickets"
-
-
 class Log(_Section):
     level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = "info"
     format: Annotated[Literal["json", "console"], BeforeValidator(lower)] = "json"
@@ -188,6 +168,26 @@ RELATIONS: tuple[Relation, ...] = (
         ("wechat.gateway_url",),
         _https_unless_local,
         "must be https, unless it is the simulator on a loopback address",
+    ),
+    Relation(
+        ("wechat.gateway_backup_url",),
+        lambda url: url is None or _https_unless_local(url),
+        "must be https, unless it is the simulator on a loopback address",
+    ),
+    Relation(
+        ("wechat.public_key_id", "wechat.public_key_file"),
+        lambda key_id, file: (key_id is None) == (file is None),
+        PUBLIC_KEY_HALF,
+    ),
+    Relation(
+        ("wechat.merchants", "wechat.mchid"),
+        all_differ,
+        "names a merchant number twice; the keys of [wechat] itself are the first merchant",
+    ),
+    Relation(
+        ("wechat.takes_orders", "wechat.merchants"),
+        lambda first, merchants: some_take_orders(merchants, first),
+        "must be true for one merchant at least, or no order could be paid",
     ),
     Relation(
         ("wechat.login_url",),

@@ -7,8 +7,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from pydantic import BaseModel
 from pydantic_settings import EnvSettingsSource
 
 from engine.config.problems import ConfigInvalid, Problem
@@ -60,13 +61,23 @@ def _read_file(path: Path) -> tuple[Tree, list[Problem]]:
             problems.append(Problem(name, None, source, f"must be a section: [{name}]"))
         else:
             tree[name] = content
-    # A path in the file is meant from the file's own folder, whatever folder the command runs in.
     for section, model in sections():
-        for key, field in model.model_fields.items():
-            given = tree.get(section, {}).get(key)
-            if field.annotation is Path and isinstance(given, str):
-                tree[section][key] = str(path.parent / given)
+        _from_folder(path.parent, model, tree.get(section, {}))
     return tree, problems
+
+
+def _from_folder(folder: Path, model: type[BaseModel], given: dict[str, Any]) -> None:
+    """A path in the file is meant from the file's own folder, whatever folder the command runs in."""
+    for key, field in model.model_fields.items():
+        value = given.get(key)
+        kinds = (field.annotation, *get_args(field.annotation))
+        if Path in kinds and isinstance(value, str):
+            given[key] = str(folder / value)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, list):
+                for each in value:
+                    if isinstance(each, dict):
+                        _from_folder(folder, kind, each)
 
 
 def _read_environ(environ: Mapping[str, str]) -> Tree:

@@ -15,8 +15,6 @@ HOW_TO_MAKE: Mapping[str, str] = {
     "wechat.api_v3_key": "the APIv3 key set at pay.weixin.qq.com, exactly 32 characters",
     "wechat.private_key_file": "the path of apiclient_key.pem, made at pay.weixin.qq.com",
     "wechat.certificate_serial": "the serial number of the merchant certificate, from pay.weixin.qq.com",
-    "wechat.public_key_id": "the id of the WeChat Pay public key (PUB_KEY_ID_...), from pay.weixin.qq.com",
-    "wechat.public_key_file": "the path of pub_key.pem, from pay.weixin.qq.com",
     "wechat.notify_url": "the public address of this shop's /wechatpay/notify",
 }
 
@@ -51,9 +49,13 @@ openid_key = "{openid_key}"
 # api_v3_key = "exactly 32 characters"
 # private_key_file = "apiclient_key.pem"
 # certificate_serial = "40 hexadecimal digits"
-# public_key_id = "PUB_KEY_ID_..."
+# public_key_id = "PUB_KEY_ID_..."   # without these two, platform certificates are downloaded and used
 # public_key_file = "pub_key.pem"
 # notify_url = "https://.../wechatpay/notify"
+# A further merchant account; as many as you like.
+# [[wechat.merchants]]
+# mchid = "..."
+# api_v3_key, private_key_file, certificate_serial, public_key_id, public_key_file: as above
 """
 
 

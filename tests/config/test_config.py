@@ -101,6 +101,104 @@ def test_paths_in_the_file_are_meant_from_the_files_folder(tmp_path: Path) -> No
     assert config.wechat.private_key_file == tmp_path / "keys/merchant.pem"
 
 
+MERCHANT = {
+    "mchid": "1900000002",
+    "api_v3_key": "5ec2e7" + "m" * 26,
+    "private_key_file": "second.pem",
+    "certificate_serial": "B" * 40,
+}
+
+
+def merchants(**changed: object) -> str:
+    return json.dumps([MERCHANT | changed])
+
+
+def test_further_merchants_are_read_from_json_in_the_environment() -> None:
+    config = load_config(None, environ(wechat_merchants=merchants()))
+
+    assert [account.mchid for account in config.wechat.accounts] == ["1900000001", "1900000002"]
+    assert config.wechat.accounts[1].public_key_id is None
+
+
+def test_further_merchants_are_tables_in_the_file_and_their_paths_are_meant_from_its_folder(tmp_path: Path) -> None:
+    lines = "\n".join(f'{name} = "{value}"' for name, value in MERCHANT.items())
+    key = 'public_key_id = "PUB_KEY_ID_02"\npublic_key_file = "second_pub.pem"'
+    path = written(tmp_path, f"[[wechat.merchants]]\n{lines}\n{key}\n")
+
+    (second,) = load_config(path, NEEDED).wechat.merchants
+
+    assert (second.private_key_file, second.public_key_file) == (tmp_path / "second.pem", tmp_path / "second_pub.pem")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"mchid": "merchant"}, "under 0.mchid"),
+        ({"mchid": None}, "under 0.mchid"),
+        ({"api_v3_key": SECRET[:31]}, "under 0.api_v3_key"),
+        ({"kye": SECRET}, "under 0.kye"),
+        ({"public_key_id": "PUB_KEY_ID_02"}, "under 0: needs the other one"),
+        ({"mchid": "1900000001"}, "names a merchant number twice"),
+    ],
+    ids=str,
+)
+def test_a_wrong_merchant_is_refused_with_its_place_and_without_its_secrets(
+    changed: dict[str, object], reason: str
+) -> None:
+    found = refusals(None, wechat_merchants=merchants(**changed))
+
+    assert set(found) == {"wechat.merchants"}
+    assert reason in found["wechat.merchants"].reason
+    assert SECRET[:20] not in str(found["wechat.merchants"])
+    assert "5ec2e7" not in str(found["wechat.merchants"])
+
+
+def test_a_merchant_that_lacks_a_key_is_refused_with_its_place() -> None:
+    lacking = json.dumps([{name: value for name, value in MERCHANT.items() if name != "certificate_serial"}])
+
+    assert "0.certificate_serial" in refusals(None, wechat_merchants=lacking)["wechat.merchants"].reason
+
+
+def test_merchants_that_are_no_json_are_refused() -> None:
+    assert set(refusals(None, wechat_merchants="1900000002")) == {"wechat.merchants"}
+
+
+def test_one_merchant_at_least_takes_orders() -> None:
+    settings = {"wechat_takes_orders": "false", "wechat_merchants": merchants(takes_orders=False)}
+
+    assert set(refusals(None, **settings)) == {"wechat.takes_orders"}
+    assert load_config(None, environ(wechat_takes_orders="false", wechat_merchants=merchants()))
+
+
+def test_without_a_public_key_a_merchant_is_checked_by_certificates() -> None:
+    bare = {name: text for name, text in NEEDED.items() if "PUBLIC_KEY" not in name}
+
+    assert load_config(None, bare).wechat.public_key_id is None
+
+
+def test_half_a_public_key_is_refused() -> None:
+    half = {name: text for name, text in NEEDED.items() if "PUBLIC_KEY_FILE" not in name}
+
+    with pytest.raises(ConfigInvalid, match=r"wechat\.public_key_id.*needs the other one"):
+        load_config(None, half)
+
+
+@pytest.mark.parametrize(
+    ("settings", "urls"),
+    [
+        ({}, ("https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com")),
+        ({"wechat_gateway_url": "http://127.0.0.1:9300"}, ("http://127.0.0.1:9300",)),
+        (
+            {"wechat_gateway_url": "https://a.example", "wechat_gateway_backup_url": "https://b.example"},
+            ("https://a.example", "https://b.example"),
+        ),
+    ],
+    ids=["WeChat Pay", "the simulator", "two of ours"],
+)
+def test_a_second_gateway_is_wechats_own_or_the_one_named(settings: dict[str, str], urls: tuple[str, ...]) -> None:
+    assert load_config(None, environ(**settings)).wechat.gateway_urls == urls
+
+
 def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, "[web]\nport = 65536\nprot = 1\n[wbe]\nport = 1\n[log]\nlevel = 'loud'")
 
@@ -157,6 +255,10 @@ def test_every_missing_secret_is_named_with_how_to_make_it() -> None:
         ("wechat.gateway_url", "http://api.mch.weixin.qq.com"),
         ("wechat.login_url", "http://api.weixin.qq.com"),
         ("wechat.gateway_url", "https://"),
+        ("wechat.gateway_backup_url", "http://api2.mch.weixin.qq.com"),
+        ("wechat.certificates_every_s", "43201"),
+        ("wechat.order_per_s", "0"),
+        ("wechat.answers_signed_by", "nobody"),
         ("redis.url", "redis://"),
         ("redis.url", "unix://"),
         ("redis.url", "127.0.0.1:6379"),
@@ -249,9 +351,10 @@ def test_a_file_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> No
 
 def test_secrets_are_printed_nowhere(tmp_path: Path) -> None:
     path = written(tmp_path, f'[postgres]\nurl = "postgresql://u:{SECRET}@h/d"')
-    config = load_config(path, environ(redis_url=f"redis://:{SECRET}@h"))
+    changed = environ(redis_url=f"redis://:{SECRET}@h", wechat_merchants=merchants())
+    config = load_config(path, changed)
 
-    shown = [repr(config), str(config), repr(config.model_dump()["seals"]), *map(str, origins(path, NEEDED))]
+    shown = [repr(config), str(config), repr(config.model_dump()["seals"]), *map(str, origins(path, changed))]
 
     assert not [text for text in shown if SECRET in text or "5ec2e7" in text]
 

@@ -47,7 +47,7 @@ from engine.payments.wechat.answers import (
     unknown_refund,
 )
 from engine.payments.wechat.gateway import PAUSE_S, Gateway
-from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
+from engine.payments.wechat.keys import KeyUnusable, MerchantKey, VerifyingKeys
 from engine.payments.wechat.messages import payment_message
 from engine.payments.wechat.signer import Signer
 
@@ -232,6 +232,8 @@ class WeChatPay:
 
 def from_config(config: Wechat, session: aiohttp.ClientSession) -> WeChatPay:
     """Reads the key files; raises KeyUnusable, naming the file, when one cannot be used."""
+    if config.public_key_id is None or config.public_key_file is None:
+        raise KeyUnusable("wechat.public_key_id and wechat.public_key_file are missing")
     return WeChatPay(
         session=session,
         appid=config.appid,
