@@ -5,7 +5,7 @@ signed; a business refusal is signed when the operator says so, because nobody o
 it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -14,11 +14,12 @@ from multidict import CIMultiDict
 from engine.simulator import crypto
 from engine.simulator.authorization import SCHEME
 from engine.simulator.calls import JSON_TYPE, Page
+from engine.simulator.fates import Flaw
+from engine.simulator.parcels import PROBE_PREFIX, STALE_S
 from engine.simulator.shapes import request_id
 from engine.simulator.signer import Signer
 
 KEEPALIVE_S = 8  # WeChat drops idle connections after 8 s; clients that keep them longer meet resets.
-PROBE_PREFIX = "WECHATPAY/SIGNTEST/"
 
 _COMMON = (
     ("Server", "nginx"),
@@ -32,36 +33,40 @@ _JSON = ("Content-Type", JSON_TYPE)
 
 
 class Answers:
-    """Builds answers with one platform key."""
+    """Builds answers; `private` has the keys by the serials that may be asked to sign."""
 
     def __init__(
         self,
         *,
         signer: Signer,
-        key: RSAPrivateKey,
-        serial: str,
+        private: Mapping[str, RSAPrivateKey],
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
     ) -> None:
         self._signer = signer
-        self._key = key
+        self._private = private
         self._now_ms = now_ms
         self._entropy = entropy
-        self._signed = (*_COMMON, ("Wechatpay-Serial", serial), ("Wechatpay-Signature-Type", SCHEME))
+        self._signed = {
+            serial: (*_COMMON, ("Wechatpay-Serial", serial), ("Wechatpay-Signature-Type", SCHEME)) for serial in private
+        }
 
-    async def signed(self, status: int, body: bytes, *, number: int = 0, probe: bool = False) -> web.Response:
-        """A signed answer; a probe carries a signature that is wrong on purpose."""
+    async def signed(
+        self, status: int, body: bytes, *, serial: str, number: int = 0, flaw: str = Flaw.NONE
+    ) -> web.Response:
+        """A signed answer, or one whose signature has the flaw that was asked for."""
         entropy = self._entropy(28)
         nonce = entropy[:16].hex()
-        timestamp = str(self._now_ms() // 1000)
-        signature = await self._signer.sign(
-            self._key, crypto.answer_message(timestamp=timestamp, nonce=nonce, body=body)
+        timestamp = str(self._now_ms() // 1000 - (STALE_S if flaw == Flaw.STALE else 0))
+        message = crypto.answer_message(
+            timestamp=timestamp, nonce=nonce, body=body + b" " if flaw == Flaw.BAD_SIGNATURE else body
         )
-        headers = CIMultiDict(self._signed)
+        signature = await self._signer.sign(self._private[serial], message)
+        headers = CIMultiDict(self._signed[serial])
         headers["Request-ID"] = request_id(entropy[16:], number)
         headers["Wechatpay-Timestamp"] = timestamp
         headers["Wechatpay-Nonce"] = nonce
-        headers["Wechatpay-Signature"] = PROBE_PREFIX + signature if probe else signature
+        headers["Wechatpay-Signature"] = PROBE_PREFIX + signature if flaw == Flaw.SIGNTEST else signature
         if not body:
             return web.Response(status=status, headers=headers)
         headers.add(*_JSON)
@@ -69,7 +74,7 @@ class Answers:
 
     def unsigned(self, status: int, body: bytes, *, number: int | None, content_type: str = JSON_TYPE) -> web.Response:
         """An answer without Wechatpay-* headers; `number` None also leaves out the Request-ID."""
-        headers = CIMultiDict((*_COMMON, ("Content-Type", content_type)))
+        headers = CIMultiDict((*_COMMON, ("Content-Type", content_type)) if body else _COMMON)
         if number is not None:
             headers["Request-ID"] = request_id(self._entropy(12), number)
         return web.Response(status=status, body=body, headers=headers)

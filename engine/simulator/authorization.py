@@ -26,18 +26,23 @@ _DIGITS = re.compile(r"[0-9]{1,12}")
 MALFORMED = sign_error("Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》")
 UNREADABLE = sign_error("签名信息错误，验签失败")
 TOO_OLD = sign_error("Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
+NONCE_USED = sign_error("签名信息错误，nonce_str重复使用")  # No public source tells how WeChat says it, or whether.
 UNKNOWN_SERIAL = sign_error("商户证书序列号有误。请使用签名私钥匹配的证书序列号")
 
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """One merchant as WeChat knows it: its names, its public key, and the APIv3 key ready to encrypt."""
+    """One merchant as WeChat knows it: its names, its public key, and the APIv3 key ready to encrypt.
+
+    `public_key_id` names WeChat's own public key for this merchant.
+    """
 
     mchid: str
     appids: frozenset[str]
     certificate_serial: str
     public_key: RSAPublicKey
     cipher: AESGCM
+    public_key_id: str = ""
 
 
 def check(
@@ -49,8 +54,8 @@ def check(
     body: bytes,
     now_s: int,
     transactions: bool,
-) -> Merchant | Refusal:
-    """Return the merchant that signed this request, or the refusal of the first failing check.
+) -> tuple[Merchant, str] | Refusal:
+    """Return the merchant that signed this request and the nonce it used, or the refusal of the first failing check.
 
     `target` is the raw path and query. `transactions` is True under /v3/pay/transactions/, where a header of
     another scheme (or none) gets another message.
@@ -73,7 +78,7 @@ def check(
     )
     if not crypto.verify(merchant.public_key, message, pairs["signature"]):
         return _not_matching(method, target, pairs["timestamp"], message)
-    return merchant
+    return merchant, pairs["nonce_str"]
 
 
 def _not_matching(method: str, target: str, timestamp: str, message: bytes) -> Refusal:

@@ -7,7 +7,6 @@ sentence and nothing starts (exit code 2).
 import asyncio
 import gc
 import signal
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +38,7 @@ def simulator(
 ) -> None:
     """Run a local WeChat Pay (API v3) and mini-program login."""
     try:
-        luck = Faults() if faults_file is None else _read_faults(faults_file)
+        luck = Faults() if faults_file is None else faults.read_profile(faults_file, Faults())
         # The ledger only grows: the collector would look at all of it again and again and find nothing.
         gc.freeze()
         gc.set_threshold(50_000, 50, 1000)
@@ -51,15 +50,6 @@ def simulator(
 
 def main() -> None:
     typer.run(simulator)
-
-
-def _read_faults(file: Path) -> Faults:
-    try:
-        return faults.read(tomllib.loads(file.read_text("utf-8")), Faults())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FaultsError([f"{file}: {error}"]) from error
-    except FaultsError as error:
-        raise FaultsError([f"{file}: {problem}" for problem in error.problems]) from error
 
 
 async def _run(home: Path, *, host: str, port: int, luck: Faults, http_anywhere: bool, signers: int) -> None:

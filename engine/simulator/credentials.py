@@ -61,8 +61,10 @@ class Credentials:
     platform_private_key_file: Path
 
 
-def ensure(home: Path) -> Credentials:
+def ensure(home: Path, *, like: Credentials | None = None) -> Credentials:
     """Return the credentials of `home`, creating folder, keys and names the first time.
+
+    A new merchant shares the mini program of the merchant that it is `like`.
 
     Raises CredentialsError when the folder was started before but its contents are damaged.
     """
@@ -71,7 +73,7 @@ def ensure(home: Path) -> Credentials:
     with (home / ".credentials.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (home / "credentials.json").exists():
-            _create(home)
+            _create(home, like)
         return _load(home)
 
 
@@ -86,13 +88,13 @@ def private_key(file: Path) -> rsa.RSAPrivateKey:
     return key
 
 
-def _create(home: Path) -> None:
+def _create(home: Path, like: Credentials | None) -> None:
     merchant = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     platform = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     serial = secrets.token_hex(20).upper()
     names: Mapping[str, str] = {
-        "appid": "wx" + secrets.token_hex(8),
-        "app_secret": secrets.token_hex(16),
+        "appid": "wx" + secrets.token_hex(8) if like is None else like.appid,
+        "app_secret": secrets.token_hex(16) if like is None else like.app_secret,
         "mchid": f"19{secrets.randbelow(10**8):08}",
         "api_v3_key": "".join(secrets.choice(_ALPHANUMERIC) for _ in range(32)),
         "certificate_serial": serial,
@@ -101,11 +103,11 @@ def _create(home: Path) -> None:
         "public_key_file": str(home / _PLATFORM_PUBLIC),
     }
     public_pem = platform.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    _write(home / _MERCHANT_KEY, _private_pem(merchant))
-    _write(home / _MERCHANT_SERIAL, serial.encode() + b"\n")
-    _write(home / _PLATFORM_PRIVATE, _private_pem(platform))
-    _write(home / _PLATFORM_PUBLIC, public_pem)
-    _write(home / "credentials.json", orjson.dumps(names, option=orjson.OPT_INDENT_2) + b"\n")
+    write(home / _MERCHANT_KEY, private_pem(merchant))
+    write(home / _MERCHANT_SERIAL, serial.encode() + b"\n")
+    write(home / _PLATFORM_PRIVATE, private_pem(platform))
+    write(home / _PLATFORM_PUBLIC, public_pem)
+    write(home / "credentials.json", orjson.dumps(names, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def _load(home: Path) -> Credentials:
@@ -136,11 +138,13 @@ def _load(home: Path) -> Credentials:
     return found
 
 
-def _private_pem(key: rsa.RSAPrivateKey) -> bytes:
+def private_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """The key as an unencrypted PKCS#8 file."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _write(file: Path, content: bytes) -> None:
+def write(file: Path, content: bytes) -> None:
+    """Put a file of the owner's in place, whole or not at all."""
     draft = file.with_name(f".{file.name}.draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:

@@ -3,17 +3,16 @@
 Luck is drawn from (seed, knob, subject), never from a shared stream: the same order suffers the same fate
 whatever runs beside it, and a restart draws the same again. Probabilities are 0 to 1, delays are [least,
 most] in ms. A document with an unknown knob or an impossible value changes nothing and is answered with
-every problem at once.
+every problem at once. What each knob does stands in `knobs.py`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import blake2b
+from pathlib import Path
 
-from engine.simulator.refusals import ORDER_PAID, REENTRY_CHANGED
-
-DELAY_MOST_MS = 86_400_000
-ROUTES = ("order", "query", "close", "refund", "query_refund")
+from engine.simulator.knobs import KNOBS
 
 
 class FaultsError(ValueError):
@@ -26,59 +25,75 @@ class FaultsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """All knobs; the defaults are a well-behaved WeChat.
-
-    callback_loss: the notice is never sent at all. callback_duplicate: it is sent twice, half of the time at
-    once, half after it was acknowledged. callback_signtest: a wrongly signed probe goes first.
-    callback_retry_scale: the real schedule (15 s to 6 h) times this.
-    answer_*: on the API calls named in answer_routes (none named: all). limited and error_before refuse without
-    any effect; error_after answers 500, and lost resets the connection, after it.
-    bill_today: bills of today and of yesterday before 10:00 are there already. bill_hash_of: the SHA1 is over the
-    plain file or over the gzip that is downloaded. bill_fee_bp: WeChat's fee in 1/10,000 of a payment.
-    """
+    """All knobs; the defaults are a well-behaved WeChat."""
 
     seed: int = 1
     callback_delay_ms: tuple[int, int] = (50, 400)
+    callback_late: float = 0.0
+    callback_late_ms: tuple[int, int] = (5_000, 30_000)
+    callback_reorder: float = 0.0
+    callback_reorder_count: int = 3
+    callback_reorder_most_ms: int = 10_000
     callback_loss: float = 0.0
     callback_duplicate: float = 0.0
-    callback_signtest: float = 0.0
+    callback_aad_empty: float = 0.0
     callback_retry_scale: float = 1.0
     callback_timeout_ms: int = 5000
+    callback_public_key: float = 1.0
+    callback_certificate_b: float = 0.0
+    callback_signtest: float = 0.0
+    callback_bad_body: float = 0.0
+    callback_bad_tag: float = 0.0
+    callback_bad_aad: float = 0.0
+    callback_bad_stale: float = 0.0
+    callback_bad_serial: float = 0.0
+    callback_bad_expired: float = 0.0
+    callback_bad_amount: float = 0.0
+    callback_bad_mchid: float = 0.0
+    callback_bad_xml: float = 0.0
+    callback_bad_slow: float = 0.0
     refund_delay_ms: tuple[int, int] = (300, 1500)
     refund_abnormal: float = 0.0
     refund_closed: float = 0.0
+    refund_not_enough: float = 0.0
     refund_spacing_ms: int = 60_000
     answer_routes: tuple[str, ...] = ()
     answer_delay_ms: tuple[int, int] = (0, 0)
+    answer_reset: float = 0.0
     answer_limited: float = 0.0
     answer_error_before: float = 0.0
-    answer_error_after: float = 0.0
+    answer_unavailable: float = 0.0
     answer_lost: float = 0.0
+    answer_truncated: float = 0.0
+    answer_limited_after: float = 0.0
+    answer_error_after: float = 0.0
+    answer_unavailable_after: float = 0.0
+    answer_unsigned: float = 0.0
+    answer_bad_signature: float = 0.0
+    answer_stale: float = 0.0
     answer_signtest: float = 0.0
-    business_refusals_signed: bool = True
+    limits_per_s: Mapping[str, int] = field(default_factory=dict)
+    answers_signed_by: str = "public_key"
+    unknown_serial: str = "default_key"
+    certificates_listed: str = "a"
+    nonce_replay_refused: bool = False
+    buyer_behaviours: Mapping[str, float] = field(default_factory=dict)
     bill_today: bool = False
     bill_hash_of: str = "plain"
     bill_crlf: bool = True
     bill_bom: bool = False
     bill_fee_bp: int = 60
+    business_refusals_signed: bool = True
     changed_code: str = "INVALID_REQUEST"
     paid_code: str = "ORDERPAID"
-
-    @property
-    def answers_suffer(self) -> bool:
-        """False spares the hot path every draw."""
-        return bool(
-            self.answer_delay_ms[1]
-            or self.answer_limited
-            or self.answer_error_before
-            or self.answer_error_after
-            or self.answer_lost
-            or self.answer_signtest
-        )
+    limited_code: str = "FREQUENCY_LIMITED"
 
     def document(self) -> dict[str, object]:
         """All knobs as JSON values."""
         return asdict(self)
+
+
+assert tuple(KNOBS) == tuple(knob.name for knob in fields(Faults)), "faults.py and knobs.py differ"
 
 
 def read(document: object, base: Faults) -> Faults:
@@ -86,19 +101,31 @@ def read(document: object, base: Faults) -> Faults:
     if not isinstance(document, Mapping):
         raise FaultsError(["the faults must be an object"])
     problems: list[str] = []
-    knobs: dict[str, object] = {}
+    values: dict[str, object] = {}
     for name, value in document.items():
-        check = _CHECKS.get(name)
-        if check is None:
+        knob = KNOBS.get(name)
+        if knob is None:
             problems.append(f"{name}: no such knob")
             continue
-        problem = check(value)
+        problem = knob.check(value)
         if problem is not None:
             problems.append(f"{name}: {problem}")
-        knobs[name] = tuple(value) if isinstance(value, list) else value
+        values[name] = tuple(value) if isinstance(value, list) else value
+    if not problems and sum((values.get("buyer_behaviours") or {}).values()) > 1:  # type: ignore[attr-defined]
+        problems.append("buyer_behaviours: the shares add up to more than 1")
     if problems:
         raise FaultsError(problems)
-    return replace(base, **knobs)  # type: ignore[arg-type]  # each value passed the check of its knob
+    return replace(base, **values)  # type: ignore[arg-type]  # each value passed the check of its knob
+
+
+def read_profile(file: Path, base: Faults) -> Faults:
+    """Return `base` with the knobs of a TOML file put over it. Raises FaultsError naming file, key and reason."""
+    try:
+        return read(tomllib.loads(file.read_text("utf-8")), base)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FaultsError([f"{file}: {error}"]) from error
+    except FaultsError as error:
+        raise FaultsError([f"{file}: {problem}" for problem in error.problems]) from error
 
 
 def draw(seed: int, knob: str, subject: str) -> float:
@@ -118,79 +145,3 @@ def delay_s(span_ms: tuple[int, int], *, seed: int, knob: str, subject: str) -> 
     if least == most:
         return least / 1000
     return (least + (most - least) * draw(seed, knob, subject)) / 1000
-
-
-def _chance(value: object) -> str | None:
-    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    return None if right else "must be a number from 0 to 1"
-
-
-def _whole(least: int, most: int) -> Callable[[object], str | None]:
-    def check(value: object) -> str | None:
-        right = type(value) is int and least <= value <= most
-        return None if right else f"must be an integer from {least} to {most}"
-
-    return check
-
-
-def _span(value: object) -> str | None:
-    right = (
-        isinstance(value, list | tuple)
-        and len(value) == 2
-        and all(type(end) is int and 0 <= end <= DELAY_MOST_MS for end in value)
-        and value[0] <= value[1]
-    )
-    return None if right else f"must be [least, most] in ms, 0 to {DELAY_MOST_MS}"
-
-
-def _scale(value: object) -> str | None:
-    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1000
-    return None if right else "must be a number from 0 to 1000"
-
-
-def _flag(value: object) -> str | None:
-    return None if isinstance(value, bool) else "must be true or false"
-
-
-def _routes(value: object) -> str | None:
-    right = isinstance(value, list | tuple) and all(route in ROUTES for route in value)
-    return None if right else f"must be a list of {', '.join(ROUTES)}"
-
-
-def _one_of(options: Mapping[str, object]) -> Callable[[object], str | None]:
-    def check(value: object) -> str | None:
-        right = isinstance(value, str) and value in options
-        return None if right else f"must be one of {', '.join(options)}"
-
-    return check
-
-
-_CHECKS: Mapping[str, Callable[[object], str | None]] = {
-    "seed": _whole(0, 2**63 - 1),
-    "callback_delay_ms": _span,
-    "callback_loss": _chance,
-    "callback_duplicate": _chance,
-    "callback_signtest": _chance,
-    "callback_retry_scale": _scale,
-    "callback_timeout_ms": _whole(1, DELAY_MOST_MS),
-    "refund_delay_ms": _span,
-    "refund_abnormal": _chance,
-    "refund_closed": _chance,
-    "refund_spacing_ms": _whole(0, DELAY_MOST_MS),
-    "answer_routes": _routes,
-    "answer_delay_ms": _span,
-    "answer_limited": _chance,
-    "answer_error_before": _chance,
-    "answer_error_after": _chance,
-    "answer_lost": _chance,
-    "answer_signtest": _chance,
-    "business_refusals_signed": _flag,
-    "bill_today": _flag,
-    "bill_hash_of": _one_of({"plain": None, "gzip": None}),
-    "bill_crlf": _flag,
-    "bill_bom": _flag,
-    "bill_fee_bp": _whole(0, 1000),
-    "changed_code": _one_of(REENTRY_CHANGED),
-    "paid_code": _one_of(ORDER_PAID),
-}
-assert set(_CHECKS) == {knob.name for knob in fields(Faults)}

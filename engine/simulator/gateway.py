@@ -1,7 +1,8 @@
 """The merchant API (/v3/*) as a front speaks it: finds the route, checks the caller, asks the office, signs.
 
 Checks come in WeChat's order: path, method, Accept and User-Agent where they are demanded, Authorization,
-and only then the content, which is the office's business.
+and only then the content, which is the office's business. What goes wrong with an answer on the wire is done
+here, as the verdict says.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +15,7 @@ from engine.simulator.answers import Answers
 from engine.simulator.authorization import Merchant
 from engine.simulator.calls import Call
 from engine.simulator.counter import Verdict
+from engine.simulator.fates import Flaw
 from engine.simulator.refusals import AGENT_MISSING, Refusal
 
 
@@ -33,7 +35,7 @@ class Gateway:
         self._ask = ask
         self._now_ms = now_ms
 
-    async def serve(self, request: web.BaseRequest, path: str, query: str) -> web.Response:
+    async def serve(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         """One call; `path` and `query` are raw, and the signature covers them as they came."""
         found = routes.find(path)
         if found is None:
@@ -48,7 +50,7 @@ class Gateway:
         transactions = target.startswith(routes.TRANSACTIONS)
         if route.agent and not (headers.get("User-Agent") and headers.get("Accept")):
             return self._answers.unsigned(400, AGENT_MISSING.body(), number=AGENT_MISSING.number)
-        merchant = authorization.check(
+        signed = authorization.check(
             headers.get("Authorization"),
             self._merchants,
             method=request.method,
@@ -57,9 +59,10 @@ class Gateway:
             now_s=self._now_ms() // 1000,
             transactions=transactions,
         )
-        if isinstance(merchant, Refusal):
-            suffix = None if transactions else merchant.number
-            return self._answers.unsigned(merchant.status, merchant.body(), number=suffix)
+        if isinstance(signed, Refusal):
+            suffix = None if transactions else signed.number
+            return self._answers.unsigned(signed.status, signed.body(), number=suffix)
+        merchant, nonce = signed
         call = Call(
             route=route.key,
             mchid=merchant.mchid,
@@ -67,16 +70,36 @@ class Gateway:
             query=dict(parse_qsl(query)) if query else {},
             body=body,
             serial=headers.get("Wechatpay-Serial", ""),
+            nonce=nonce,
             base_url=f"http://{headers.get('Host', '')}",
         )
         return await self._perform(request, await self._ask(call))
 
-    async def _perform(self, request: web.BaseRequest, verdict: Verdict) -> web.Response:
-        if verdict.lost and request.transport is not None:
-            request.transport.abort()
+    async def _perform(self, request: web.BaseRequest, verdict: Verdict) -> web.StreamResponse:
+        flaw = verdict.flaw
+        if flaw == Flaw.RESET or (flaw == Flaw.TRUNCATED and not verdict.body):
+            if request.transport is not None:
+                request.transport.abort()
             return answers.empty(500)
-        if not verdict.signed:
-            return self._answers.unsigned(
+        if not verdict.signer or flaw == Flaw.UNSIGNED:
+            answer = self._answers.unsigned(
                 verdict.status, verdict.body, number=verdict.number, content_type=verdict.content_type
             )
-        return await self._answers.signed(verdict.status, verdict.body, number=verdict.number, probe=verdict.probe)
+        else:
+            answer = await self._answers.signed(
+                verdict.status, verdict.body, number=verdict.number or 0, serial=verdict.signer, flaw=flaw
+            )
+        if flaw == Flaw.TRUNCATED:
+            return await _cut_off(request, answer, verdict.body)
+        return answer
+
+
+async def _cut_off(request: web.BaseRequest, whole: web.Response, body: bytes) -> web.StreamResponse:
+    """Send the headers of the whole answer and half of its body, then close."""
+    answer = web.StreamResponse(status=whole.status, headers=whole.headers)
+    answer.content_length = len(body)
+    await answer.prepare(request)
+    await answer.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return answer

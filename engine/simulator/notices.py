@@ -60,8 +60,13 @@ def refund_settled(refund: refunds.Refund, *, notice_id: str, now_ms: int) -> No
     )
 
 
-def body(notice: Notice, cipher: AESGCM, *, nonce: str) -> bytes:
-    """The JSON that is posted; `nonce` has 12 characters and must be new for each encryption."""
+def body(notice: Notice, cipher: AESGCM, *, nonce: str, associated: str | None = None) -> bytes:
+    """The JSON that is posted; `nonce` has 12 characters and must be new for each encryption.
+
+    The associated data is the notice's original type unless `associated` says otherwise.
+    """
+    if associated is None:
+        associated = notice.original_type
     return orjson.dumps(
         {
             "id": notice.id,
@@ -73,9 +78,9 @@ def body(notice: Notice, cipher: AESGCM, *, nonce: str) -> bytes:
                 "original_type": notice.original_type,
                 "algorithm": "AEAD_AES_256_GCM",
                 "ciphertext": crypto.encrypt_resource(
-                    cipher, nonce=nonce, associated=notice.original_type, plaintext=notice.resource.encode()
+                    cipher, nonce=nonce, associated=associated, plaintext=notice.resource.encode()
                 ),
-                "associated_data": notice.original_type,
+                "associated_data": associated,
                 "nonce": nonce,
             },
         }

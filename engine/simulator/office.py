@@ -6,18 +6,16 @@ office decides nothing itself.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-
 from engine.simulator import faults
-from engine.simulator.authorization import Merchant
 from engine.simulator.billing import Billing
 from engine.simulator.callbacks import Callbacks
 from engine.simulator.desk import Desk
 from engine.simulator.faults import Faults
+from engine.simulator.keys import Keyring
 from engine.simulator.ledger import Ledger
 from engine.simulator.logins import Logins
 from engine.simulator.notices import Notice
@@ -29,43 +27,40 @@ class Rules:
     """What stays the same while the office lives; clock and randomness come from outside."""
 
     home: Path
-    merchants: Mapping[str, Merchant]
-    appid: str
-    app_secret: str
+    keyring: Keyring
     http_anywhere: bool
-    field_keys: Mapping[str, RSAPrivateKey]  # By Wechatpay-Serial: what opens the fields merchants encrypt.
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
 
 
 class Office:
-    """`make_callbacks` gets the office's luck and the ledger's ear, and delivers what `notify` takes."""
+    """Everything that decides; belongs to the running event loop."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        *,
-        luck: Faults,
-        make_callbacks: Callable[[Callable[[], Faults], Callable[[str], None]], Callbacks],
-    ) -> None:
+    def __init__(self, rules: Rules, *, luck: Faults) -> None:
         self.rules = rules
         self.faults = luck
-        self.merchants = rules.merchants
+        self.keyring = rules.keyring
+        self.merchants = rules.keyring.merchants
         self.now_ms = rules.now_ms
         self.entropy = rules.entropy
         self.ledger = Ledger(rules.home / "journal.jsonl")
-        self.callbacks = make_callbacks(lambda: self.faults, lambda notice_id: self.ledger.record(delivered=notice_id))
-        self.logins = Logins(rules.appid, rules.app_secret, rules.entropy)
+        self.callbacks = Callbacks(
+            faults=lambda: self.faults,
+            delivered=self._delivered,
+            signer=lambda key, mchid: self.keyring.serial(key, self.merchants[mchid]),
+        )
+        first = rules.keyring.all_credentials[0]
+        self.logins = Logins(first.appid, first.app_secret, rules.entropy)
         self.desk = Desk(
             ledger=self.ledger,
-            merchants=rules.merchants,
+            merchants=self.merchants,
             faults=lambda: self.faults,
             notify=self.notify,
             settle_later=self.settle_later,
             now_ms=rules.now_ms,
             entropy=rules.entropy,
             http_anywhere=rules.http_anywhere,
-            field_keys=rules.field_keys,
+            field_keys=rules.keyring.private,
         )
 
         self.billing = Billing(
@@ -83,6 +78,9 @@ class Office:
     def notify(self, notice: Notice) -> None:
         """Let a recorded notice be delivered."""
         self.callbacks.post(notice)
+
+    def _delivered(self, notice_id: str) -> None:
+        self.ledger.record(delivered=notice_id)
 
     def settle_later(self, refund: Refund) -> None:
         luck = self.faults

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from wechatpayv3 import WeChatPay, WeChatPayType
 
-from engine.simulator import credentials, crypto
+from engine.simulator import credentials, crypto, keys
 from engine.simulator.credentials import Credentials
 from engine.simulator.faults import Faults
 from engine.simulator.server import Simulator
@@ -26,7 +26,7 @@ PROMPT = Faults(callback_delay_ms=(0, 0), callback_retry_scale=0.001, refund_del
 @pytest.fixture(scope="session")
 def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("merchant")
-    credentials.ensure(home)
+    keys.ensure(home, merchants=2)
     return home
 
 

@@ -21,9 +21,12 @@ def test_callers_at_the_same_time_get_the_same_credentials(tmp_path: Path) -> No
 
 
 def test_every_file_is_readable_by_its_owner_only(made_home: Path) -> None:
-    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in made_home.iterdir() if file.suffix != ".lock"}
-    assert set(modes.values()) == {0o600}
-    assert set(modes) == {
+    files = [file for file in made_home.rglob("*") if file.is_file() and file.suffix != ".lock"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_the_files_of_the_first_merchant_have_the_known_names(made_home: Path) -> None:
+    assert {file.name for file in made_home.iterdir()} >= {
         "credentials.json",
         "merchant_key.pem",
         "merchant_serial",
