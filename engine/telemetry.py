@@ -36,8 +36,13 @@ WECHATPAY_SECONDS = Histogram(
     ["endpoint", "outcome"],
     buckets=FAST_S,
 )
+MINIPROGRAM_CALLS = Counter("floodgate_miniprogram_calls", "Calls to the mini program's API.", ["call", "result"])
+DUTIES = Counter("floodgate_duties", "What was owed after money moved, and what became of it.", ["kind", "outcome"])
+SHIPPING_DUE = Gauge("floodgate_shipping_due", "Paid orders that WeChat was not yet told are delivered: money frozen.")
+SHIPPING_OLDEST_S = Gauge("floodgate_shipping_oldest_seconds", "How long the oldest of them has waited.")
 NOTIFICATIONS_REFUSED = Counter("floodgate_notifications_refused", "Notifications not accepted.", ["reason"])
 REFUNDS = Counter("floodgate_refunds", "Refunds, by state reached.", ["state"])
+FAPIAOS = Counter("floodgate_fapiaos", "E-fapiao, by state reached.", ["state"])
 ALARMS = Counter("floodgate_alarms", "Things a person should look at.", ["kind"])
 
 SALE_FENCED = Gauge("floodgate_sales_fenced", "Sales that this process finds fenced.")

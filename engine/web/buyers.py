@@ -44,6 +44,14 @@ class Privacy:
         """The openid of this buyer. Raises InvalidTag for anybody else's."""
         return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], buyer).decode()
 
+    def seal_bytes(self, plain: bytes, nonce: bytes, *, bound_to: bytes) -> bytes:
+        """Anything else that is personal, encrypted and bound to its place. The nonce must be fresh: 12 random bytes."""
+        return nonce + self._cipher.encrypt(nonce, plain, bound_to)
+
+    def open_bytes(self, sealed: bytes, *, bound_to: bytes) -> bytes:
+        """What was sealed for this place. Raises InvalidTag for any other."""
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
+
 
 class Buyers:
     """The door: seals for logged-in buyers, and the table of their openids."""
