@@ -31,7 +31,9 @@ QUIET_WAIT_S = 0.5
 LEDGER_CHECKS = {
     "allocated": "units allocated differ from the orders that have them",
     "money": "an order's state and its money disagree",
-    "strays": "a payment belongs to no order",
+    "refunds": "more of a payment goes back than came in",
+    "returned": "an order's units and its refunds disagree",
+    "strays": "a payment belongs to no order and does not go back",
     "limits": "a buyer has more units than the sale allows",
 }
 

@@ -71,6 +71,16 @@ class Refund:
     checks: int
 
 
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What was decided about orders, as Redis has to be told: their units are free, sold, or sold but for those that
+    a refund returned. `kept`: the units that still count for an order of the last kind, maybe none."""
+
+    released: list[str]
+    paid: list[str]
+    kept: dict[str, tuple[Item, ...]]
+
+
 class StaleEpoch(Exception):
     """The sale was rebuilt under a newer epoch; nothing was placed."""
 
@@ -208,11 +218,21 @@ class OrderBook:
             yield [(_claim(row), row["deadline_ms"]) for row in rows]
             after = rows[-1]["request_id"]
 
-    async def find_decided(self, sale_id: str, *, age_s: float) -> tuple[list[str], list[str]]:
-        """The orders that lost their units, and those that were paid, within this time."""
-        rows = await self._fetch(self._sql.find_decided, sale_id, age_s)
-        released = [row["order_no"] for row in rows if not row["has_units"]]
-        return released, [row["order_no"] for row in rows if row["has_units"]]
+    async def find_decided(self, sale_id: str, *, age_s: float) -> Outcomes:
+        """What was decided about the sale's orders within this time."""
+        found = Outcomes([], [], {})
+        for row in await self._fetch(self._sql.find_decided, sale_id, age_s):
+            if row["state"] == State.RELEASED:
+                found.released.append(row["order_no"])
+            elif not row["has_units"]:
+                found.kept[row["order_no"]] = ()
+            elif row["sku_ids"] is None:
+                found.paid.append(row["order_no"])
+            else:
+                found.kept[row["order_no"]] = tuple(
+                    Item(*item) for item in zip(row["sku_ids"], row["quantities"], strict=True)
+                )
+        return found
 
     async def count_states(self, sale_id: str) -> dict[str, int]:
         """How many orders of the sale stand in each state."""
@@ -229,7 +249,7 @@ class OrderBook:
 
 
 def _order(row: "asyncpg.Record") -> Order:
-    items = zip(row["sku_ids"], row["quantities"], row["prices_fen"], strict=True)
+    items = zip(row["sku_ids"], row["quantities"], row["prices_fen"], row["returned"], strict=True)
     return Order(
         order_no=row["order_no"],
         sale_id=row["sale_id"],

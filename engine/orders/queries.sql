@@ -57,7 +57,8 @@ select o.order_no, o.sale_id, o.buyer, o.request_id, o.body_digest, o.state::tex
        (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms, o.mchid, o.prepay_id, o.prepay_until, o.checks,
        array_agg(i.sku_id order by i.sku_id) as sku_ids,
        array_agg(i.quantity order by i.sku_id) as quantities,
-       array_agg(i.price_fen order by i.sku_id) as prices_fen
+       array_agg(i.price_fen order by i.sku_id) as prices_fen,
+       array_agg(i.returned order by i.sku_id) as returned
 from orders o join order_items i using (order_no, sale_id)
 where o.order_no = any($1::text[])
 group by o.order_no, o.sale_id
@@ -116,21 +117,26 @@ select 1
 select epoch from sales where sale_id = $1
 
 -- name: read_claims
--- Page through every order of a sale, for a rebuild; a released one still knows its request.
+-- Page through every order of a sale, for a rebuild; one without units still knows its request.
 select o.order_no, o.buyer, o.request_id, o.body_digest,
        case when not o.has_units then -1
             when o.state in ('held', 'paying', 'closing') then (extract(epoch from o.deadline) * 1000)::bigint
             else 0 end as deadline_ms,
-       array_agg(i.sku_id order by i.sku_id) as sku_ids, array_agg(i.quantity order by i.sku_id) as quantities
+       array_agg(i.sku_id order by i.sku_id) as sku_ids, array_agg(i.quantity - i.returned order by i.sku_id) as quantities
 from orders o join order_items i using (order_no, sale_id)
-where o.sale_id = $1 and o.request_id > $2
+where o.sale_id = $1 and o.request_id > $2 and (i.quantity > i.returned or not o.has_units)
 group by o.order_no, o.sale_id
 order by o.request_id limit $3
 
 -- name: find_decided
-select order_no, has_units from orders
-where sale_id = $1 and changed_at > now() - make_interval(secs => $2::float8)
-    and state not in ('held', 'paying', 'closing')
+-- What it keeps is told of an order only when a refund has returned something of it.
+select o.order_no, o.state::text as state, o.has_units, kept.sku_ids, kept.quantities
+from orders o left join lateral (
+    select array_agg(i.sku_id) as sku_ids, array_agg(i.quantity - i.returned) as quantities
+    from order_items i where i.order_no = o.order_no and i.sale_id = o.sale_id having sum(i.returned) > 0
+) kept on o.has_units
+where o.sale_id = $1 and o.changed_at > now() - make_interval(secs => $2::float8)
+    and o.state not in ('held', 'paying', 'closing')
 
 -- name: count_states
 select state::text as state, count(*) as orders, coalesce(sum(amount_fen), 0)::bigint as amount_fen
@@ -140,7 +146,7 @@ from orders where sale_id = $1 group by state
 -- SKUs whose counter is not the sum of the orders that have units, or stands beyond the capacity.
 select s.sku_id, s.capacity, s.allocated, coalesce(t.quantity, 0) as ordered
 from skus s left join (
-    select i.sku_id, sum(i.quantity)::integer as quantity
+    select i.sku_id, sum(i.quantity - i.returned)::integer as quantity
     from order_items i join orders o using (order_no, sale_id)
     where o.has_units group by i.sku_id
 ) t using (sku_id)
@@ -148,44 +154,84 @@ where s.allocated <> coalesce(t.quantity, 0) or s.allocated > s.capacity
 
 -- name: audit_units
 select i.sku_id,
-       coalesce(sum(i.quantity) filter (where o.state in ('held', 'paying', 'closing')), 0)::integer as held,
-       coalesce(sum(i.quantity) filter (where o.state not in ('held', 'paying', 'closing')), 0)::integer as sold
+       coalesce(sum(i.quantity - i.returned) filter (where o.state in ('held', 'paying', 'closing')), 0)::integer as held,
+       coalesce(sum(i.quantity - i.returned) filter (where o.state not in ('held', 'paying', 'closing')), 0)::integer
+           as sold
 from order_items i join orders o using (order_no, sale_id)
 where o.sale_id = $1 and o.has_units
 group by i.sku_id
 
 -- name: audit_money
--- Orders whose state and money disagree: paid without a payment, a payment without a decision, two payments.
-select o.order_no, o.state::text as state, o.amount_fen, coalesce(p.count, 0) as payments,
-       coalesce(p.total_fen, 0) as paid_fen, coalesce(r.amount_fen, 0) as refund_fen
-from orders o
-left join (select order_no, count(*)::integer as count, sum(total_fen)::bigint as total_fen
-           from payments group by order_no) p using (order_no)
-left join (select order_no, sum(amount_fen)::bigint as amount_fen
-           from refunds where state <> 'closed' group by order_no) r using (order_no)
-where (o.state in ('paid', 'refunding', 'refunded', 'refund_failed')
-           and (p.count is distinct from 1 or p.total_fen <> o.amount_fen))
-   or (o.state in ('held', 'paying', 'closing', 'released') and p.count is not null)
-   or (o.state in ('refunding', 'refunded') and r.amount_fen is null)
+-- Orders whose state and money disagree. Payments less refunds (under way or made) is what the order keeps: nothing
+-- before it is paid, something of its price while it is paid, nothing once it is refunded.
+with m as (
+    select o.order_no, o.state::text as state, o.amount_fen, o.refunded_fen,
+           coalesce(p.total_fen, 0) as paid_fen, coalesce(r.refund_fen, 0) as refund_fen,
+           coalesce(r.made_fen, 0) as made_fen, coalesce(r.under_way, 0) as under_way, coalesce(r.failed, 0) as failed
+    from orders o
+    left join (
+        select order_no, sum(total_fen)::bigint as total_fen from payments group by order_no
+    ) p using (order_no)
+    left join (
+        select order_no, sum(amount_fen) filter (where state <> 'closed')::bigint as refund_fen,
+               sum(amount_fen) filter (where state = 'success')::bigint as made_fen,
+               count(*) filter (where state in ('intended', 'processing')) as under_way,
+               count(*) filter (where state in ('abnormal', 'closed')) as failed
+        from refunds group by order_no
+    ) r using (order_no)
+)
+select order_no, state, amount_fen, paid_fen, refund_fen, made_fen from m
+where case state
+    when 'paid' then paid_fen < amount_fen or paid_fen - refund_fen > amount_fen
+        or (paid_fen - refund_fen <= 0 and amount_fen > 0)
+    when 'refunding' then under_way = 0 or refund_fen > paid_fen
+    when 'refunded' then made_fen <> paid_fen or refund_fen <> paid_fen
+    when 'refund_failed' then failed = 0 or refund_fen > paid_fen
+    else paid_fen <> refund_fen
+end or refunded_fen <> refund_fen
+limit 100
+
+-- name: audit_refunds
+-- Payments that more is given back of than came in.
+select r.transaction_id, r.order_no, sum(r.amount_fen)::bigint as refund_fen, coalesce(p.total_fen, 0) as paid_fen
+from refunds r left join payments p using (transaction_id)
+where r.state <> 'closed'
+group by r.transaction_id, r.order_no, p.total_fen
+having sum(r.amount_fen) > coalesce(p.total_fen, 0) limit 100
+
+-- name: audit_returned
+-- Paid orders that lost units which no refund returned, and orders that have no unit left but still count.
+select o.order_no, o.state::text as state, o.has_units, sum(i.quantity)::integer as units,
+       sum(i.returned)::integer as returned
+from orders o join order_items i using (order_no, sale_id)
+group by o.order_no, o.sale_id
+having (o.has_units and sum(i.returned) = sum(i.quantity))
+    or (not o.has_units and o.state = 'paid' and sum(i.returned) < sum(i.quantity))
 limit 100
 
 -- name: audit_strays
+-- Payments without an order are right when all of their money goes back.
 select transaction_id, order_no, total_fen from payments p
-where not exists (select from orders o where o.order_no = p.order_no) limit 100
+where not exists (select from orders o where o.order_no = p.order_no)
+    and total_fen > (
+        select coalesce(sum(r.amount_fen), 0) from refunds r
+        where r.transaction_id = p.transaction_id and r.state <> 'closed'
+    )
+limit 100
 
 -- name: audit_limits
 -- Buyers with more units in a sale than it allows.
-select o.sale_id, encode(o.buyer, 'hex') as buyer, sum(i.quantity)::integer as units, s.per_buyer_max
+select o.sale_id, encode(o.buyer, 'hex') as buyer, sum(i.quantity - i.returned)::integer as units, s.per_buyer_max
 from orders o join order_items i using (order_no, sale_id) join sales s on s.sale_id = o.sale_id
 where o.has_units
 group by o.sale_id, o.buyer, s.per_buyer_max
-having sum(i.quantity) > s.per_buyer_max limit 100
+having sum(i.quantity - i.returned) > s.per_buyer_max limit 100
 
 -- name: audit_totals
 select (select coalesce(sum(capacity), 0) from skus)::bigint as capacity,
        (select coalesce(sum(allocated), 0) from skus)::bigint as allocated,
        (select count(*) from orders where state = 'paid') as paid_orders,
-       (select coalesce(sum(i.quantity), 0) from order_items i join orders o using (order_no, sale_id)
+       (select coalesce(sum(i.quantity - i.returned), 0) from order_items i join orders o using (order_no, sale_id)
         where o.state = 'paid')::bigint as sold_units,
        (select coalesce(sum(total_fen), 0) from payments)::bigint as paid_fen,
        (select coalesce(sum(amount_fen), 0) from refunds where state = 'success')::bigint as refunded_fen,

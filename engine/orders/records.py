@@ -19,11 +19,13 @@ REQUEST_ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class OrderItem:
-    """So many units of one SKU, at the price of the moment of ordering."""
+    """So many units of one SKU, at the price of the moment of ordering. `returned` of them went back to sale with a
+    refund and no longer count for the order."""
 
     sku_id: str
     quantity: int
     price_fen: int
+    returned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +48,16 @@ class Order:
     checks: int = 0
 
     def claim(self) -> Claim:
-        """The same order as Redis keeps it."""
-        items = tuple(Item(item.sku_id, item.quantity) for item in self.items)
+        """The same order as Redis keeps it: with the units that still count for it."""
+        items = tuple(
+            Item(item.sku_id, item.quantity - item.returned) for item in self.items if item.quantity > item.returned
+        )
         return Claim(self.request_id, self.body_digest, self.buyer, self.order_no, items)
+
+    @property
+    def gave_units_back(self) -> bool:
+        """Whether a refund returned some of its units."""
+        return any(item.returned for item in self.items)
 
     def document(self) -> dict[str, Any]:
         """The order as its buyer sees it."""

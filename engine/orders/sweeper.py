@@ -74,3 +74,6 @@ class Sweeper:
         if paid:
             codes = await self._stock.confirm(live.keys, live.epoch, paid)
             telemetry.REPAIRS.labels("confirm").inc(codes.count(ConfirmCode.CONFIRMED))
+            # What a refund has returned since was refused while Redis took them for holds.
+            kept = {order_no: known[order_no].claim().items for order_no in paid if known[order_no].gave_units_back}
+            await self._stock.shrink(live.keys, live.epoch, kept)
