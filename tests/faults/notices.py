@@ -18,9 +18,9 @@ from tests.support.buyer import Answer, Crowd
 Notice = tuple[dict[str, str], bytes]
 
 
-def paid_notice(rig: Rig, order_no: str) -> Notice:
-    """Headers and body of the notice about an order that WeChat has as paid."""
-    (trade,) = [trade for trade in rig.engine.ledger() if trade["out_trade_no"] == order_no]
+def paid_notice(rig: Rig, order_no: str, **said: Any) -> Notice:
+    """Headers and body of the notice about an order that WeChat knows; `said` differs from what is so."""
+    (trade,) = [trade | said for trade in rig.engine.ledger() if trade["out_trade_no"] == order_no]
     merchant = ensure(rig.engine.folder / "simulator")
     notice = notices.paid(_order(trade, merchant), notice_id=secrets.token_hex(16), now_ms=_now_ms())
     body = notices.body(notice, AESGCM(merchant.api_v3_key.encode()), nonce=secrets.token_hex(6))
@@ -58,7 +58,7 @@ def _order(trade: dict[str, Any], merchant: Credentials) -> Order:
         prepay_id="",
         prepay_ms=_now_ms(),
         state=TradeState.SUCCESS,
-        transaction_id=trade["transaction_id"],
+        transaction_id=trade["transaction_id"] or "4200000000000000000000000000",
         paid_ms=_now_ms(),
     )
 

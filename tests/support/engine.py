@@ -67,15 +67,16 @@ def sale_text(
     per_buyer_max: int = 6,
     hold_s: int = 600,
     line_rate: int = 100_000,
+    price_fen: int = 100,
     closes_at: str = "2027-03-02T12:00:00",
 ) -> str:
-    """A sale file: one session whose SKUs are named `{sale_id}-{name}`, each 100 fen and as large as told."""
+    """A sale file: one session whose SKUs are named `{sale_id}-{name}`, as large as told."""
     skus = "".join(
         f"""
 [[events.sessions.skus]]
 id = "{sale_id}-{name}"
 title = "{name}"
-price_fen = 100
+price_fen = {price_fen}
 capacity = {capacity}
 per_order_max = {per_order_max}
 """
