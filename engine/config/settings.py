@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from engine.config.fapiao import Fapiao
 from engine.config.kinds import (
     KeyId,
     LongSecret,
@@ -199,6 +200,21 @@ RELATIONS: tuple[Relation, ...] = (
         lambda notify, gateway: notify.startswith("https://") or is_loopback(urllib.parse.urlsplit(gateway).hostname),
         "must be https: WeChat calls back nothing else (only a loopback wechat.gateway_url allows http)",
     ),
+    Relation(
+        ("fapiao.tax_code", "fapiao.enabled"),
+        lambda tax_code, enabled: bool(tax_code) or not enabled,
+        "is needed once fapiao.enabled is true: the 19 digits of the seller's tax code, see: floodgate fapiao show",
+    ),
+    Relation(
+        ("fapiao.goods_name", "fapiao.enabled"),
+        lambda goods_name, enabled: bool(goods_name.strip()) or not enabled,
+        "is needed once fapiao.enabled is true: what the tickets are called on a fapiao",
+    ),
+    Relation(
+        ("fapiao.tax_rate_bp", "fapiao.enabled"),
+        lambda tax_rate_bp, enabled: tax_rate_bp is not None or not enabled,
+        "is needed once fapiao.enabled is true: the seller's rate in basis points, 600 for 6 %",
+    ),
 )
 
 
@@ -220,6 +236,7 @@ class Config(BaseSettings):
     line: Line = Line()
     wechat: Wechat
     miniprogram: Miniprogram = Miniprogram()
+    fapiao: Fapiao = Fapiao()
     log: Log = Log()
 
     @classmethod

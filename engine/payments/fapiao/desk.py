@@ -1,0 +1,122 @@
+"""Where a fapiao begins: a buyer asks for one, or WeChat says that a buyer did; and where a failed one goes on.
+
+Nothing here waits for the tax office: what is decided is written down, and the invoicer carries it out.
+"""
+
+import enum
+from collections.abc import Callable
+
+import structlog
+
+from engine.config.fapiao import Fapiao as Rules
+from engine.infra.outage import Outage, ProviderAway
+from engine.payments.fapiao.book import FapiaoBook
+from engine.payments.fapiao.content import FAPIAOS_PER_APPLICATION_MAX
+from engine.payments.fapiao.records import Fapiao, Money, Scene, fapiao_id_of
+from engine.payments.fapiao.states import FAILED, Event, State
+from engine.payments.port import OtherNotice
+from engine.payments.wechat.fapiao import FapiaoApi, TitleLink, TroubleKind
+from engine.web.buyers import Privacy
+
+log = structlog.get_logger(__name__)
+
+EVENT_PREFIX = "FAPIAO."
+USER_APPLIED = "FAPIAO.USER_APPLIED"
+# Nobody fills in a form faster, and WeChat tells us when it is done: this only finds what was not told.
+FIRST_TITLE_LOOK_S = 60.0
+
+
+class NoFapiao(enum.StrEnum):
+    """Why there is no link, or nothing to repeat."""
+
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    NO_FAPIAO = "NO_FAPIAO"  # switched off, not paid, a refund under way, nothing kept, or WeChat says no
+    FAPIAO_EXISTS = "FAPIAO_EXISTS"
+    UNKNOWN_FAPIAO = "UNKNOWN_FAPIAO"
+    FAPIAO_NOT_FAILED = "FAPIAO_NOT_FAILED"
+
+
+class FapiaoDesk:
+    """Takes wishes and notices. `api_of` gives the account of a merchant number, None for an unknown one."""
+
+    def __init__(
+        self, book: FapiaoBook, privacy: Privacy, api_of: Callable[[str], FapiaoApi | None], rules: Rules
+    ) -> None:
+        self._book = book
+        self._privacy = privacy
+        self._api_of = api_of
+        self._rules = rules
+
+    async def ask(self, order_no: str, buyer: bytes) -> TitleLink | NoFapiao:
+        """Where this buyer fills in the title for this order. Raises Outage."""
+        money = await self._book.read_money(order_no, buyer=buyer)
+        if money is None:
+            return NoFapiao.NO_FAPIAO
+        api = self._api_of(money.mchid)
+        if not self._rules.enabled or api is None or not money.paid or money.kept_fen <= 0:
+            return NoFapiao.NO_FAPIAO
+        if money.openid_sealed is None:
+            return NoFapiao.NO_FAPIAO  # its buyer had the openid erased: WeChat could show the form to nobody
+        scene = Scene(self._rules.scene)
+        apply_id = money.transaction_id if scene is Scene.WITH_WECHATPAY else fapiao_id_of(order_no, 1)
+        await self._book.ask(money, apply_id=apply_id, scene=scene, first_look_s=FIRST_TITLE_LOOK_S)
+        newest = (await self._book.list_fapiaos(order_no))[0]
+        if newest.state is not State.ASKED:
+            return NoFapiao.FAPIAO_EXISTS
+        return await self._link(api, newest, money, self._privacy.open_openid(money.openid_sealed, buyer))
+
+    async def _link(self, api: FapiaoApi, fapiao: Fapiao, money: Money, openid: str) -> TitleLink | NoFapiao:
+        link = await api.title_link(fapiao.apply_id, openid=openid, total_fen=money.kept_fen)
+        if isinstance(link, TitleLink):
+            return link
+        log.warning("no_title_link", order=fapiao.order_no, kind=link.kind, code=link.code, detail=link.detail)
+        if link.kind is TroubleKind.UNKNOWN:
+            raise ProviderAway(f"WeChat Pay gave no link: {link.detail}")
+        return NoFapiao.NO_FAPIAO
+
+    async def read(self, order_no: str) -> list[Fapiao]:
+        """An order's fapiao, the newest first. Raises PostgresAway."""
+        return await self._book.list_fapiaos(order_no)
+
+    async def noticed(self, notice: OtherNotice) -> None:
+        """A notification of the family FAPIAO. Raises Outage: then it must come again.
+
+        It only says that asking is worth while: the invoicer asks, so that order and repeats do not matter.
+        """
+        apply_id = notice.content.get("fapiao_apply_id")
+        if not notice.event_type.startswith(EVENT_PREFIX) or type(apply_id) is not str or not apply_id:
+            log.warning("fapiao_notice_unreadable", event_type=notice.event_type)
+            return
+        if notice.event_type != USER_APPLIED:
+            known = await self._book.wake(apply_id, notice.mchid)
+        else:
+            known = await self._book.apply(apply_id, notice.mchid)
+            if not known:
+                # A title can be there before we heard of the payment.
+                raise Outage("a fapiao for a payment that is not known yet")
+        log.info("fapiao_notice", event_type=notice.event_type, known=known)
+
+    async def retry(self, fapiao_id: str) -> Fapiao | NoFapiao:
+        """A failed fapiao goes on: the same red letter again, or the next number. Raises PostgresAway."""
+        fapiao = await self._book.read_fapiao(fapiao_id)
+        if fapiao is None:
+            return NoFapiao.UNKNOWN_FAPIAO
+        if fapiao.state not in FAILED or fapiao.title_erased:
+            return NoFapiao.FAPIAO_NOT_FAILED
+        issuing = fapiao.state is State.ISSUE_FAILED
+        next_apply_id = None
+        if issuing:
+            listed = await self._book.list_fapiaos(fapiao.order_no)
+            if sum(one.apply_id == fapiao.apply_id for one in listed) >= FAPIAOS_PER_APPLICATION_MAX:
+                next_apply_id = fapiao_id_of(fapiao.order_no, fapiao.round + 1)
+        moved = await self._book.move(
+            fapiao, Event.RETRIED, again=issuing, next_look_s=None if issuing else 0.0, next_apply_id=next_apply_id
+        )
+        if moved is None:
+            return NoFapiao.FAPIAO_NOT_FAILED
+        number = fapiao_id_of(fapiao.order_no, fapiao.round + 1) if issuing else fapiao_id
+        return await self._book.read_fapiao(number) or NoFapiao.UNKNOWN_FAPIAO
+
+    async def list_by_state(self, states: tuple[State, ...], *, count_max: int) -> list[Fapiao]:
+        """The fapiao in these states, the last to move first. Raises PostgresAway."""
+        return await self._book.list_by_state(states, count_max=count_max)
