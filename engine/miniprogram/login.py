@@ -2,8 +2,7 @@
 
 A bad, used or expired code and a buyer WeChat has blocked are refusals, values with a code. Everything else,
 our own wrong appid or secret included, raises ProviderAway, because the buyer can do nothing about it and
-must not be told that their login is bad. The session_key in the answer is dropped at once. The secret travels
-in the query, so no exception of the HTTP client is let out or chained: their texts may hold the address.
+must not be told that their login is bad. The session_key in the answer is dropped at once.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import aiohttp
 from engine.config import Wechat
 from engine.infra.outage import ProviderAway
 from engine.miniprogram.reading import Unreadable, read_object, text
+from engine.miniprogram.wire import Wire
 
 CODE_LENGTH_MAX = 128  # WeChat's codes have 32; what is longer is not worth a request
 
@@ -53,10 +53,8 @@ class Login:
         app_secret: str,
         timeout_s: float,
     ) -> None:
-        self._session = session
-        self._url = login_url.rstrip("/") + "/sns/jscode2session"
+        self._wire = Wire(session=session, url=login_url, timeout_s=timeout_s)
         self._fixed = {"appid": appid, "secret": app_secret, "grant_type": "authorization_code"}
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
 
     @classmethod
     def from_config(cls, config: Wechat, session: aiohttp.ClientSession) -> Login:
@@ -75,29 +73,8 @@ class Login:
         """
         if not (0 < len(code) <= CODE_LENGTH_MAX and code.isascii() and code.isprintable()):
             return LoginRefused(LoginRefusal.CODE_INVALID)
-        try:
-            async with self._session.get(
-                self._url,
-                params={**self._fixed, "js_code": code},
-                timeout=self._timeout,
-                allow_redirects=False,
-                middlewares=(_sent_once,),
-            ) as response:
-                status, body = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ProviderAway(f"code2Session: {type(error).__name__}") from None
-        if status != 200:
-            raise ProviderAway(f"code2Session: HTTP {status}")
+        body = await self._wire.get("code2Session", "/sns/jscode2session", {**self._fixed, "js_code": code})
         return _outcome(body)
-
-
-async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keeps aiohttp from repeating a GET whose connection broke: the code may be spent, and the second
-    answer would then refuse a buyer who did nothing wrong."""
-    try:
-        return await send(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise ProviderAway(f"code2Session: {type(error).__name__}") from None
 
 
 def _outcome(body: bytes) -> str | LoginRefused:
