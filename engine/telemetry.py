@@ -43,6 +43,11 @@ SHIPPING_OLDEST_S = Gauge("floodgate_shipping_oldest_seconds", "How long the old
 NOTIFICATIONS_REFUSED = Counter("floodgate_notifications_refused", "Notifications not accepted.", ["reason"])
 REFUNDS = Counter("floodgate_refunds", "Refunds, by state reached.", ["state"])
 FAPIAOS = Counter("floodgate_fapiaos", "E-fapiao, by state reached.", ["state"])
+BILL_DAYS = Counter("floodgate_bill_days", "Days compared with WeChat's bills, by outcome.", ["outcome"])
+BILL_DAYS_OPEN = Gauge("floodgate_bill_days_open", "Days that were begun and are not yet reconciled.")
+BILL_DIFFERENCES = Counter(
+    "floodgate_bill_differences", "Differences to WeChat's bills, by class and subject.", ["kind", "subject"]
+)
 ALARMS = Counter("floodgate_alarms", "Things a person should look at.", ["kind"])
 
 SALE_FENCED = Gauge("floodgate_sales_fenced", "Sales that this process finds fenced.")

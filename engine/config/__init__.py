@@ -7,6 +7,7 @@ Whatever is wrong is reported together, so that a new installation is corrected 
 This room refuses to guess: an unknown key is an error, and a secret has no default. It prints no secret.
 """
 
+from engine.config.bills import Bills
 from engine.config.fapiao import Fapiao
 from engine.config.loading import Origin, load_config, origins, shown_url
 from engine.config.miniprogram import FieldType, MessageKind, MessageTemplate, Miniprogram, Placeholder
@@ -34,6 +35,7 @@ __all__ = [
     "RELATIONS",
     "Account",
     "Admin",
+    "Bills",
     "Config",
     "ConfigInvalid",
     "Fapiao",

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from engine.config.bills import Bills
 from engine.config.fapiao import Fapiao
 from engine.config.kinds import (
     KeyId,
@@ -237,6 +238,7 @@ class Config(BaseSettings):
     wechat: Wechat
     miniprogram: Miniprogram = Miniprogram()
     fapiao: Fapiao = Fapiao()
+    bills: Bills = Bills()
     log: Log = Log()
 
     @classmethod
