@@ -83,6 +83,13 @@ class Faults:
     bill_crlf: bool = True
     bill_bom: bool = False
     bill_fee_bp: int = 60
+    weixin_busy: float = 0.0
+    token_quota_minute: int = 10_000
+    token_quota_day: int = 500_000
+    token_force_quota_day: int = 20
+    token_force_spacing_ms: int = 30_000
+    token_force_overlap_ms: int = 0
+    wxacode_quota_minute: int = 5_000
     business_refusals_signed: bool = True
     changed_code: str = "INVALID_REQUEST"
     paid_code: str = "ORDERPAID"

@@ -8,7 +8,7 @@ simulator listens on loopback unless told otherwise. A new page is one line in t
 import inspect
 from dataclasses import asdict
 
-from engine.simulator import bill_pages, buyer, faults, forms
+from engine.simulator import bill_pages, buyer, faults, forms, weixin_pages
 from engine.simulator.calls import Page, Visit
 from engine.simulator.office import Office
 from engine.simulator.pages import Door, Serve, invalid, parsed, parsed_object, plain, weixin
@@ -93,6 +93,7 @@ DOORS = (
     Door("PUT", "/_admin/faults", _change_faults),
     Door("POST", "/_admin/pay", _pay_anyway),
     *bill_pages.DOORS,
+    *weixin_pages.DOORS,
 )
 _BY_PATH: dict[str, dict[str, Serve]] = {}
 for _door in DOORS:

@@ -187,6 +187,14 @@ KNOBS: Mapping[str, Knob] = {
     "bill_crlf": Knob(flag, "lines of a bill end in CR LF"),
     "bill_bom": Knob(flag, "a bill begins with a byte order mark"),
     "bill_fee_bp": Knob(whole(0, 1000), "WeChat's fee in 1/10,000 of a payment"),
+    # The mini program
+    "weixin_busy": Knob(chance, "share of calls to api.weixin.qq.com answered -1, system error"),
+    "token_quota_minute": Knob(whole(0, RATE_MOST), "stable_token calls in a minute"),
+    "token_quota_day": Knob(whole(0, RATE_MOST), "stable_token calls in a day"),
+    "token_force_quota_day": Knob(whole(0, RATE_MOST), "forced refreshes of the access token in a day"),
+    "token_force_spacing_ms": Knob(whole(0, DELAY_MOST_MS), "least time between two forced refreshes"),
+    "token_force_overlap_ms": Knob(whole(0, DELAY_MOST_MS), "how long a forced refresh leaves the old token alive"),
+    "wxacode_quota_minute": Knob(whole(0, RATE_MOST), "mini-program codes in a minute"),
     # Where public sources disagree
     "business_refusals_signed": Knob(flag, "whether refusals other than of authorization are signed"),
     "changed_code": Knob(one_of(REENTRY_CHANGED), "the code of an order number used again with other parameters"),

@@ -18,6 +18,7 @@ from engine.simulator.faults import Faults
 from engine.simulator.keys import Keyring
 from engine.simulator.ledger import Ledger
 from engine.simulator.logins import Logins
+from engine.simulator.mini_program import MiniProgram
 from engine.simulator.notices import Notice
 from engine.simulator.refunds import Refund, RefundStatus
 
@@ -63,6 +64,15 @@ class Office:
             field_keys=rules.keyring.private,
         )
 
+        self.mini_program = MiniProgram(
+            first.appid,
+            first.app_secret,
+            ledger=self.ledger,
+            mchids=self.merchants,
+            faults=lambda: self.faults,
+            now_ms=rules.now_ms,
+            entropy=rules.entropy,
+        )
         self.billing = Billing(
             ledger=self.ledger, faults=lambda: self.faults, now_ms=rules.now_ms, entropy=rules.entropy
         )
