@@ -1,6 +1,7 @@
 """The parts that every process has: the stores, and the rooms that need nothing else."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
 from engine.payments.ledger import PaymentLedger
 from engine.payments.port import PaymentProvider
+from engine.payments.refunds.book import RefundBook
+from engine.payments.refunds.queue import Lane, RefundQueue
+from engine.payments.refunds.refunder import Refunder
 from engine.payments.settling import Settler
 from engine.payments.wechat.client import WeChatPay, from_config
 from engine.stock.follower import Follower
@@ -48,6 +52,8 @@ class House:
     line: Line
     book: OrderBook
     ledger: PaymentLedger
+    refunds: RefundBook
+    refund_queue: RefundQueue
     rebuilder: Rebuilder
     follower: Follower
     privacy: Privacy
@@ -103,6 +109,8 @@ async def build_house(config: Config, stack: AsyncExitStack, application: str, *
         line=line,
         book=book,
         ledger=PaymentLedger(pool, commits),
+        refunds=RefundBook(pool),
+        refund_queue=RefundQueue(pool),
         rebuilder=Rebuilder(board, stock, line, book),
         follower=Follower(board, stock),
         privacy=Privacy(
@@ -129,6 +137,10 @@ def build_settler(house: House, provider: PaymentProvider) -> Settler:
         mchids=provider.mchids,
         refund_strays=house.config.orders.refund_strays,
     )
+
+
+def build_refunder(house: House, provider: PaymentProvider, lane: Lane = Lane.SINGLE) -> Refunder:
+    return Refunder(house.refund_queue, provider, monotonic_s=time.monotonic, lane=lane)
 
 
 async def open_provider(config: Config, stack: AsyncExitStack) -> tuple[WeChatPay, aiohttp.ClientSession]:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from engine.app.house import build_house, build_settler, open_provider
+from engine.app.house import build_house, build_refunder, build_settler, open_provider
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
@@ -21,7 +21,7 @@ from engine.orders.auditor import Auditor
 from engine.orders.sweeper import Sweeper
 from engine.payments.closer import Closer
 from engine.payments.inbox import Inbox
-from engine.payments.refunder import Refunder
+from engine.payments.refunds.queue import Lane
 from engine.web.listening import listen
 from engine.web.routes import RouteTable
 from engine.web.server import Listener
@@ -38,7 +38,8 @@ async def work(config: Config) -> None:
         settler = build_settler(house, provider)
         sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
         closer = Closer(house.board, house.stock, house.book, house.ledger, provider, settler)
-        refunder = Refunder(house.book, provider)
+        refunder = build_refunder(house, provider)
+        mass_refunder = build_refunder(house, provider, Lane.MASS)
         inbox = Inbox(house.ledger, provider, settler, refunder)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
         admin = Listener(
@@ -57,6 +58,7 @@ async def work(config: Config) -> None:
                     Job("closer", closer.run_once, CHECK_EVERY_S),
                     Job("inbox", inbox.run_once, CHECK_EVERY_S),
                     Job("refunder", refunder.run_once, CHECK_EVERY_S),
+                    Job("mass_refunder", mass_refunder.run_once, CHECK_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
                 ]
             )

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from engine.app.house import House, build_house, build_settler, open_provider, seal_keys
+from engine.app.house import House, build_house, build_refunder, build_settler, open_provider, seal_keys
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
@@ -28,7 +28,6 @@ from engine.orders.desks import Desk, Desks
 from engine.orders.handlers import OrderRoutes
 from engine.orders.placing import Placer
 from engine.payments.handlers import PaymentRoutes
-from engine.payments.refunder import Refunder
 from engine.payments.starting import Starter
 from engine.stock.desk import StockDesk
 from engine.web.buyers import Buyers
@@ -83,7 +82,7 @@ async def work(config: Config, index: int) -> None:
 
         wechat = config.wechat
         starter = Starter(house.ledger, provider, house.privacy, description=wechat.description)
-        refunder = Refunder(house.book, provider)
+        refunder = build_refunder(house, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
         console = build_console(house, listeners := [])
         table = RouteTable(

@@ -56,21 +56,6 @@ class Placement:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
-    """A refund on its way: the number was written down before WeChat was called and never changes."""
-
-    out_refund_no: str
-    order_no: str
-    transaction_id: str
-    mchid: str
-    amount_fen: int
-    total_fen: int
-    reason: str
-    state: str
-    checks: int
-
-
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """What was decided about orders, as Redis has to be told: their units are free, sold, or sold but for those that
@@ -176,18 +161,6 @@ class OrderBook:
         """Orders under payment now wait for WeChat's word; those that moved."""
         rows = await self._fetch(self._sql.start_closing, list(order_nos), sources(event, State.CLOSING))
         return [row["order_no"] for row in rows]
-
-    async def take_refunds(self, waits_s: Sequence[float], *, count_max: int) -> list[Refund]:
-        """Lease the refunds that are due to be sent or asked about."""
-        rows = await self._fetch(self._sql.take_refunds, list(waits_s), count_max)
-        return [Refund(**dict(row)) for row in rows]
-
-    async def move_refund(self, out_refund_no: str, refund_state: str, order_state: State | None) -> bool:
-        """What WeChat said about a refund, and what follows for its order."""
-        moved = await self._fetch(
-            self._sql.move_refund, out_refund_no, refund_state, order_state.value if order_state else None
-        )
-        return bool(moved)
 
     async def raise_epoch(self, sale_id: str, at_least: int) -> int:
         """A new epoch, above every one that PostgreSQL or Redis has seen."""

@@ -79,29 +79,6 @@ update orders set state = 'closing', changed_at = now(), next_check_at = now(), 
 where order_no = any($1::text[]) and state = any($2::order_state[])
 returning order_no
 
--- name: take_refunds
-update refunds set checks = checks + 1,
-    next_check_at = now() + make_interval(secs => ($1::float8[])[least(checks + 1, cardinality($1::float8[]))])
-where out_refund_no in (
-    select out_refund_no from refunds
-    where state in ('intended', 'processing') and next_check_at <= now()
-    order by next_check_at limit $2 for update skip locked
-)
-returning out_refund_no, order_no, transaction_id, mchid, amount_fen, total_fen, reason, state::text as state, checks
-
--- name: move_refund
-with moved as (
-    update refunds set state = $2::refund_state, changed_at = now()
-    where out_refund_no = $1 and state in ('intended', 'processing')
-    returning order_no, sale_id
-), order_moved as (
-    update orders o set state = $3::order_state, changed_at = now()
-    from moved m
-    where o.order_no = m.order_no and o.state = 'refunding' and $3::text is not null
-    returning o.order_no
-)
-select order_no from moved
-
 -- name: raise_epoch
 update sales set epoch = greatest(epoch, $2) + 1 where sale_id = $1 returning epoch
 
@@ -184,7 +161,7 @@ select order_no, state, amount_fen, paid_fen, refund_fen, made_fen from m
 where case state
     when 'paid' then paid_fen < amount_fen or paid_fen - refund_fen > amount_fen
         or (paid_fen - refund_fen <= 0 and amount_fen > 0)
-    when 'refunding' then under_way = 0 or refund_fen > paid_fen
+    when 'refunding' then under_way = 0 or refund_fen > paid_fen or (refund_fen < paid_fen and paid_fen < amount_fen)
     when 'refunded' then made_fen <> paid_fen or refund_fen <> paid_fen
     when 'refund_failed' then failed = 0 or refund_fen > paid_fen
     else paid_fen <> refund_fen

@@ -17,7 +17,7 @@ from engine.orders.records import is_order_no
 from engine.orders.states import State
 from engine.payments.ledger import NoticeRow, PaymentLedger
 from engine.payments.port import Notice, NotificationRefused, OtherNotice, PaidNotice, PaymentProvider, RefundNotice
-from engine.payments.refunder import Refunder
+from engine.payments.refunds.refunder import Refunder
 from engine.payments.settling import Settler
 from engine.payments.starting import NotStarted, Starter
 from engine.web.buyers import Buyers
@@ -125,8 +125,9 @@ class PaymentRoutes:
             case RefundNotice():
                 row = _row(notice, notice.mchid, notice.out_refund_no, raw)
                 await self._ledger.keep_notice(row)
-                await self._refunder.noticed(notice)
-                await self._ledger.decide_notice(row.digest, notice.state.value.lower())
+                noted = await self._refunder.noticed(notice)
+                if noted.decided:
+                    await self._ledger.decide_notice(row.digest, notice.state.value.lower())
             case OtherNotice():
                 row = _row(notice, notice.mchid, "", raw)
                 await self._ledger.keep_notice(row)

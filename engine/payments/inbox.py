@@ -13,7 +13,7 @@ from engine import telemetry
 from engine.infra.outage import Outage
 from engine.payments.ledger import OpenNotice, PaymentLedger
 from engine.payments.port import PaymentProvider, RefundState, TradeState
-from engine.payments.refunder import Refunder
+from engine.payments.refunds.refunder import Refunder
 from engine.payments.settling import QUERY, Settler
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""The refund book: decisions that money goes back, and what became of them. One method per step of a refund's life.
+"""The refund book: decisions that money goes back.
 
 A decision is one transaction: the order is locked, looked at, and moved; the refund, its tickets and the freed units
 are written with it. Nobody is called before it is committed, and its number never changes. Raises PostgresAway when
@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 from engine.infra.postgres import load_queries, transaction
 from engine.orders.states import State
-from engine.payments.refunds.deciding import REFUND_SPACING_S, Payment, Plan, Standing, Ticket, kept_of, plan
+from engine.payments.refunds.deciding import (
+    REFUND_SPACING_S,
+    Payment,
+    Plan,
+    Standing,
+    Ticket,
+    kept_of,
+    plan,
+    plan_again,
+)
+from engine.payments.refunds.reporting import Stage
 from engine.payments.refunds.wishes import Cause, Decided, RefundCode, RefundRefusal, RefundWish, RequestKey
 from engine.stock.claim import Item
 
@@ -85,6 +95,26 @@ class RefundBook:
             if plans:
                 await self._write(conn, plans, cause, reason)
         return answers
+
+    async def retry(self, out_refund_no: str) -> Decided | RefundRefusal:
+        """A closed refund once more, under a new number: the same sum and tickets. They were taken back before."""
+        async with transaction(self._pool) as conn:
+            row = await conn.fetchrow(self._sql.find_refund, out_refund_no)
+            if row is None:
+                return RefundRefusal(RefundCode.UNKNOWN_REFUND)
+            standing = (await self._standings(conn, [row["order_no"]])).get(row["order_no"])
+            if standing is None:
+                return RefundRefusal(RefundCode.NOT_REFUNDABLE)
+            # Behind the lock: a report may have moved the refund meanwhile.
+            row = await conn.fetchrow(self._sql.find_refund, out_refund_no)
+            assert row is not None
+            items = tuple(Item(*item) for item in zip(row["sku_ids"] or (), row["quantities"] or (), strict=True))
+            closed = row["stage"] == Stage.CLOSED
+            planned = plan_again(standing, row["amount_fen"], items, closed=closed, spacing_s=self._spacing_s)
+            if isinstance(planned, RefundRefusal):
+                return planned
+            await self._write(conn, [planned], Cause(row["cause"]), row["reason"])
+        return _decided(planned)
 
     async def _standings(self, conn: "Connection", order_nos: Sequence[str]) -> dict[str, Standing]:
         """The orders, locked and then read: what is read is true until the transaction ends."""

@@ -115,9 +115,32 @@ def plan(
     )
 
 
-def refusal_of(standing: Standing, *may_come_from: State) -> RefundCode | None:
-    """Why nothing can be refunded to this order at all, unless it stands in one of these states."""
-    if standing.state not in may_come_from:
+def plan_again(
+    standing: Standing, amount_fen: int, items: tuple[Item, ...], *, closed: bool, spacing_s: float = REFUND_SPACING_S
+) -> Plan | RefundRefusal:
+    """A closed refund under a new number. Its tickets are taken back and its units told of already."""
+    refusal = refusal_of(standing, State.REFUND_FAILED)
+    if refusal is not None:
+        return RefundRefusal(refusal)
+    if not closed:
+        return RefundRefusal(RefundCode.NOT_REFUNDABLE)
+    if amount_fen > standing.left_fen:
+        return RefundRefusal(RefundCode.TOO_MUCH)
+    return Plan(
+        standing=standing,
+        state=MOVES[State.REFUND_FAILED, Event.REFUND_DECIDED],
+        out_refund_no=next_refund_no(standing),
+        amount_fen=amount_fen,
+        items=items,
+        units_back=False,
+        has_units=standing.has_units,
+        next_check_at=not_before(standing, spacing_s=spacing_s),
+    )
+
+
+def refusal_of(standing: Standing, state: State) -> RefundCode | None:
+    """Why nothing can be refunded to this order at all, unless it stands in this state."""
+    if standing.state is not state:
         under_way = standing.state is State.REFUNDING
         return RefundCode.REFUND_UNDER_WAY if under_way else RefundCode.NOT_REFUNDABLE
     if standing.payment is not None and standing.now > standing.payment.success_at + REFUNDABLE:

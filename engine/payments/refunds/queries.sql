@@ -87,3 +87,89 @@ select q.digest, q.order_no, q.out_refund_no, coalesce(r.amount_fen, 0) as amoun
            as quantities
 from refund_requests q left join refunds r on r.out_refund_no = q.out_refund_no
 where q.request_id = $1
+
+-- name: find_refund
+select r.order_no, r.state::text as stage, r.cause::text as cause, r.amount_fen, r.reason,
+       (select array_agg(sku_id order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no) as sku_ids,
+       (select array_agg(quantity order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no)
+           as quantities
+from refunds r where r.out_refund_no = $1
+
+-- name: take
+-- Leases the refunds that are due to be sent or asked about; the lease is the next time of trying.
+with due as (
+    select out_refund_no,
+           case state when 'intended' then $1::float8[] when 'processing' then $2::float8[] else $3::float8[] end
+               as waits_s
+    from refunds
+    where state in ('intended', 'processing', 'abnormal') and next_check_at <= now()
+        and (cause = 'session_cancelled') = $4 and mchid = any($5::text[])
+    order by next_check_at limit $6 for update skip locked
+)
+update refunds r
+set checks = r.checks + 1, sent_at = case when r.state = 'intended' then now() else r.sent_at end,
+    next_check_at = now() + make_interval(secs => due.waits_s[least(r.checks + 1, cardinality(due.waits_s))])
+from due where r.out_refund_no = due.out_refund_no
+returning r.out_refund_no, r.order_no, r.mchid, r.amount_fen, r.total_fen, r.reason, r.state::text as stage, r.checks
+
+-- name: postpone
+-- Nothing of this refund is under way: the next try is like the first.
+update refunds set next_check_at = now() + make_interval(secs => $2::float8), last_code = $3, checks = 0
+where out_refund_no = $1 and state = 'intended'
+
+-- name: lock_order_of
+-- The order first and its refund after it, here as everywhere.
+select o.order_no from refunds r join orders o using (order_no) where r.out_refund_no = $1 for update of o
+
+-- name: read_refund
+select r.out_refund_no, r.order_no, r.state::text as stage, r.amount_fen, r.total_fen, o.state::text as order_state,
+       others.fen as others_fen, others.success_fen as others_success_fen, others.under_way as others_under_way
+from refunds r left join orders o using (order_no)
+cross join lateral (
+    select coalesce(sum(amount_fen) filter (where x.state <> 'closed'), 0)::bigint as fen,
+           coalesce(sum(amount_fen) filter (where x.state = 'success'), 0)::bigint as success_fen,
+           count(*) filter (where x.state in ('intended', 'processing')) > 0 as under_way
+    from refunds x where x.order_no = r.order_no and x.out_refund_no <> r.out_refund_no
+) others
+where r.out_refund_no = $1
+for update of r
+
+-- name: write_step
+with moved as (
+    update refunds set state = $2::refund_state, refund_id = coalesce($3, refund_id),
+        success_at = coalesce($4, success_at), last_code = $5, checks = 0, changed_at = now(),
+        next_check_at = now() + make_interval(secs => $6::float8)
+    where out_refund_no = $1
+    returning order_no, out_refund_no
+), order_moved as (
+    update orders o set state = coalesce($7::order_state, o.state), refunded_fen = $8, changed_at = now()
+    from moved where o.order_no = moved.order_no
+)
+insert into duties (kind, subject, order_no)
+select kind, moved.out_refund_no, moved.order_no from moved cross join unnest($9::text[]) as kind
+on conflict do nothing
+
+-- name: find_closed
+-- Refunds that WeChat closed long enough ago to be tried again; those that it refused need a person.
+select r.out_refund_no from refunds r join orders o using (order_no)
+where r.state = 'closed' and r.last_code = 'CLOSED' and o.state = 'refund_failed'
+    and r.changed_at < now() - make_interval(secs => $1::float8)
+order by r.changed_at limit $2
+
+-- name: list_refunds
+select r.out_refund_no, r.order_no, r.state::text as stage, r.cause::text as cause, r.amount_fen, r.reason, r.refund_id,
+       r.mchid, r.last_code, r.created_at, r.sent_at, r.success_at,
+       (select array_agg(sku_id order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no) as sku_ids,
+       (select array_agg(quantity order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no)
+           as quantities
+from refunds r where r.order_no = any($1::text[])
+order by r.order_no, r.created_at, r.out_refund_no
+
+-- name: read_terms
+select s.time_zone, s.refund_units_back,
+       (select array_agg(days_before order by days_before) from refund_tiers t where t.sale_id = s.sale_id) as days_before,
+       (select array_agg(percent order by days_before) from refund_tiers t where t.sale_id = s.sale_id) as percents
+from sales s where s.sale_id = $1
+
+-- name: read_sessions
+select session_id, starts_at, cancelled_at is not null as cancelled from sessions where session_id = any($1::text[])

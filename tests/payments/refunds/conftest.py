@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engine.infra.postgres import connection
-from engine.payments.ledger import PaymentLedger, Settlement
 from engine.orders.records import Order
+from engine.payments.ledger import PaymentLedger, Settlement
 from engine.payments.refunds.book import RefundBook
 from tests.support.house import Rooms
 
@@ -19,7 +19,7 @@ MCHID = "1900000001"
 @pytest.fixture
 def refunds(house: Rooms) -> RefundBook:
     """No minute between two refunds of one order, unless a test is about that."""
-    return RefundBook(house.pool, duty_kinds=("tell_refunded",), spacing_s=0)
+    return RefundBook(house.pool, spacing_s=0)
 
 
 @pytest.fixture

@@ -1,0 +1,151 @@
+"""The refunds on their way: which are due to be sent or asked about, and what WeChat said about them.
+
+Two queues: the refunds of cancelled sessions, and all others, so that a single buyer never waits behind fifty
+thousand. Raises PostgresAway when PostgreSQL does not answer; a report must then come again.
+"""
+
+import enum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from engine.infra.postgres import connection, load_queries, transaction
+from engine.orders.states import State
+from engine.payments.port import RefundReport, RefundState
+from engine.payments.refunds.book import QUERIES
+from engine.payments.refunds.reporting import Noted, RefundStanding, Stage, Step, by_hand, step_of
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from engine.infra.postgres import Connection, Pool
+
+SETTLED_BY_HAND = "SETTLED_BY_HAND"
+FIRST_ASK_S = 3.0  # most refunds to a wallet are done by then
+
+
+class Lane(enum.Enum):
+    """One of the two queues."""
+
+    SINGLE = "single"
+    MASS = "mass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund on its way: the number was written down before WeChat was called and never changes.
+
+    `checks`: how often it was taken in this stage, this time included.
+    """
+
+    out_refund_no: str
+    order_no: str
+    mchid: str
+    amount_fen: int
+    total_fen: int
+    reason: str
+    stage: Stage
+    checks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Seconds until a refund is taken again, by its stage and by how often it was taken; the last one repeats.
+
+    intended: short at first, for it is also how long a refund waits whose sender died. processing: as WeChat advises.
+    abnormal: somebody may settle it in WeChat's own pages.
+    """
+
+    intended: Sequence[float] = (5.0, 15.0, 60.0, 300.0, 900.0, 1800.0)
+    processing: Sequence[float] = (60.0, 60.0, 60.0, 60.0, 300.0, 600.0, 1200.0, 1800.0)
+    abnormal: Sequence[float] = (3600.0, 21_600.0)
+
+
+class RefundQueue:
+    """Refunds that were decided. `duty_kinds`: what is owed for each one that succeeds."""
+
+    def __init__(self, pool: "Pool", *, duty_kinds: tuple[str, ...] = (), waits: Waits | None = None) -> None:
+        self._pool = pool
+        self._duty_kinds = list(duty_kinds)
+        self._waits = waits or Waits()
+        self._sql = load_queries(QUERIES)
+
+    async def take(self, lane: Lane, mchids: Collection[str], *, count_max: int) -> list[Refund]:
+        """Lease the refunds of these accounts that are due."""
+        waits = self._waits
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(
+                self._sql.take,
+                list(waits.intended),
+                list(waits.processing),
+                list(waits.abnormal),
+                lane is Lane.MASS,
+                list(mchids),
+                count_max,
+            )
+        return [_refund(row) for row in rows]
+
+    async def note(self, report: RefundReport, *, seen: Stage | None = None) -> Noted:
+        """Take WeChat's word; `seen` as in `step_of`."""
+        async with transaction(self._pool) as conn:
+            standing = await self._standing(conn, report.out_refund_no)
+            if standing is None:
+                return Noted.UNKNOWN_REFUND
+            step = step_of(standing, report, seen=seen)
+            if isinstance(step, Noted):
+                return step
+            code = report.code or (RefundState.CLOSED.value if step.stage is Stage.CLOSED else None)
+            await self._write(conn, standing, step, replace(report, code=code or ""))
+        return Noted.MOVED
+
+    async def settle_by_hand(self, out_refund_no: str) -> Noted:
+        """Somebody gave the money back in another way. REPEATED unless the refund had failed."""
+        async with transaction(self._pool) as conn:
+            standing = await self._standing(conn, out_refund_no)
+            if standing is None:
+                return Noted.UNKNOWN_REFUND
+            step = by_hand(standing)
+            if step is None:
+                return Noted.REPEATED if standing.stage is Stage.SUCCESS else Noted.MISMATCH
+            word = RefundReport(out_refund_no=out_refund_no, state=RefundState.SUCCESS, code=SETTLED_BY_HAND)
+            await self._write(conn, standing, step, word)
+        return Noted.MOVED
+
+    async def postpone(self, out_refund_no: str, *, wait_s: float, code: str) -> None:
+        """Certainly nothing was sent, and why; the same number is sent again later."""
+        async with connection(self._pool) as conn:
+            await conn.execute(self._sql.postpone, out_refund_no, wait_s, code)
+
+    async def find_closed(self, *, age_s: float, count_max: int) -> list[str]:
+        """Refunds that WeChat closed at least so long ago, and that nobody has tried again."""
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(self._sql.find_closed, age_s, count_max)
+        return [row["out_refund_no"] for row in rows]
+
+    async def _standing(self, conn: "Connection", out_refund_no: str) -> RefundStanding | None:
+        """The refund, with its order locked before it."""
+        await conn.execute(self._sql.lock_order_of, out_refund_no)
+        row = await conn.fetchrow(self._sql.read_refund, out_refund_no)
+        if row is None:
+            return None
+        fields = {**dict(row), "stage": Stage(row["stage"])}
+        fields["order_state"] = State(row["order_state"]) if row["order_state"] else None
+        return RefundStanding(**fields)
+
+    async def _write(self, conn: "Connection", standing: RefundStanding, step: Step, report: RefundReport) -> None:
+        await conn.execute(
+            self._sql.write_step,
+            standing.out_refund_no,
+            step.stage.value,
+            report.refund_id,
+            report.success_at,
+            report.code or None,
+            FIRST_ASK_S if step.stage is Stage.PROCESSING else 0.0,
+            step.order_state.value if step.order_state else None,
+            step.refunded_fen,
+            self._duty_kinds if step.stage is Stage.SUCCESS else [],
+        )
+
+
+def _refund(row: "asyncpg.Record") -> Refund:
+    return Refund(**{**dict(row), "stage": Stage(row["stage"])})
