@@ -40,6 +40,9 @@ MINIPROGRAM_CALLS = Counter("floodgate_miniprogram_calls", "Calls to the mini pr
 DUTIES = Counter("floodgate_duties", "What was owed after money moved, and what became of it.", ["kind", "outcome"])
 SHIPPING_DUE = Gauge("floodgate_shipping_due", "Paid orders that WeChat was not yet told are delivered: money frozen.")
 SHIPPING_OLDEST_S = Gauge("floodgate_shipping_oldest_seconds", "How long the oldest of them has waited.")
+CERTIFICATE_DOWNLOADS = Counter(
+    "floodgate_certificate_downloads", "Downloads of WeChat Pay's platform certificates, by outcome.", ["outcome"]
+)
 NOTIFICATIONS_REFUSED = Counter("floodgate_notifications_refused", "Notifications not accepted.", ["reason"])
 REFUNDS = Counter("floodgate_refunds", "Refunds, by state reached.", ["state"])
 FAPIAOS = Counter("floodgate_fapiaos", "E-fapiao, by state reached.", ["state"])

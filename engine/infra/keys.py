@@ -40,3 +40,8 @@ class SaleKeys:
     def all(self) -> list[str]:
         """Every key, in the order of the fields."""
         return [getattr(self, name) for name in self.__slots__]
+
+
+def quota_key(mchid: str, budget: str) -> str:
+    """The tokens that a merchant account has left of one quota at WeChat Pay (hash: tokens, at_us)."""
+    return f"fg:quota:{{{mchid}}}:{budget}"

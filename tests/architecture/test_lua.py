@@ -8,13 +8,15 @@ import pytest
 
 from engine.line import codes as line_codes
 from engine.line.line import VERBS as LINE_VERBS
+from engine.payments.wechat import codes as payment_codes
+from engine.payments.wechat.quotas import VERBS as PAYMENT_VERBS
 from engine.stock import codes as stock_codes
 from engine.stock.stock import VERBS as STOCK_VERBS
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "lua").glob("*/*.lua"))
 HEADINGS = ["KEYS", "ARGV", "CODES", "REPLY", "COST", "WHY"]
-ROOMS = {"stock": (stock_codes, STOCK_VERBS), "line": (line_codes, LINE_VERBS)}
+ROOMS = {"stock": (stock_codes, STOCK_VERBS), "line": (line_codes, LINE_VERBS), "payments": (payment_codes, PAYMENT_VERBS)}
 
 
 def codes_in_header(source: str) -> list[str]:
@@ -66,4 +68,5 @@ def test_a_script_builds_no_key_name(path: Path) -> None:
 def test_a_script_reads_the_epoch_before_anything_else(path: Path) -> None:
     first_call = re.search(r"redis\.call\(.*", path.read_text().split("-- WHY", 1)[1])
     assert first_call is not None
-    assert "'epoch'" in first_call.group(0) or path.stem in ("observe", "due")  # those read TIME first
+    # Those read TIME first; a lease belongs to no sale.
+    assert "'epoch'" in first_call.group(0) or path.stem in ("observe", "due", "lease")
