@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from engine.app.fapiao import build_fapiao
 from engine.app.house import build_house, build_refunder, build_settler, open_provider
 from engine.app.process import (
     CATALOG_EVERY_S,
@@ -29,6 +30,7 @@ from engine.web.server import Listener
 log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S = 0.5
+FORGET_EVERY_S = 600.0
 
 
 async def work(config: Config) -> None:
@@ -41,6 +43,7 @@ async def work(config: Config) -> None:
         refunder = build_refunder(house, provider)
         mass_refunder = build_refunder(house, provider, Lane.MASS)
         inbox = Inbox(house.ledger, provider, settler, refunder)
+        fapiao = build_fapiao(house, provider)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
         admin = Listener(
             RouteTable([*build_console(house, []).routes(), *build_description().routes()]),
@@ -59,6 +62,8 @@ async def work(config: Config) -> None:
                     Job("inbox", inbox.run_once, CHECK_EVERY_S),
                     Job("refunder", refunder.run_once, CHECK_EVERY_S),
                     Job("mass_refunder", mass_refunder.run_once, CHECK_EVERY_S),
+                    Job("invoicer", fapiao.invoicer.run_once, config.fapiao.check_every_s),
+                    Job("forgetter", fapiao.forgetter.run_once, FORGET_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
                 ]
             )

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from engine.app.fapiao import build_fapiao
 from engine.app.house import House, build_house, build_refunder, build_settler, open_provider, seal_keys
 from engine.app.process import (
     CATALOG_EVERY_S,
@@ -27,6 +28,8 @@ from engine.miniprogram.login import Login, LoginRefused
 from engine.orders.desks import Desk, Desks
 from engine.orders.handlers import OrderRoutes
 from engine.orders.placing import Placer
+from engine.orders.reading import OrderReader
+from engine.payments.fapiao.handlers import FapiaoAdminRoutes, FapiaoRoutes
 from engine.payments.handlers import PaymentRoutes
 from engine.payments.starting import Starter
 from engine.stock.desk import StockDesk
@@ -84,6 +87,7 @@ async def work(config: Config, index: int) -> None:
         starter = Starter(house.ledger, provider, house.privacy, description=wechat.description)
         refunder = build_refunder(house, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
+        fapiao = build_fapiao(house, provider).desk
         console = build_console(house, listeners := [])
         table = RouteTable(
             [
@@ -116,7 +120,9 @@ async def work(config: Config, index: int) -> None:
                     buyers,
                     now_s=wall_s,
                     body_timeout_s=body_timeout_s,
+                    readers={"FAPIAO.": fapiao.noticed},
                 ).routes(),
+                *FapiaoRoutes(fapiao, OrderReader(house.book), buyers, now_s=wall_s).routes(),
                 *CatalogDesk(house.board).routes(),
                 *build_description().routes(),
                 *LoginDesk(
@@ -132,7 +138,13 @@ async def work(config: Config, index: int) -> None:
         )
         public = Listener(table, limits_of(config), listen(config.web.host, config.web.port, shared=True))
         admin = Listener(
-            RouteTable([*console.routes(), *build_description().routes()]),
+            RouteTable(
+                [
+                    *console.routes(),
+                    *build_description().routes(),
+                    *FapiaoAdminRoutes(fapiao, key=config.admin.key.get_secret_value()).routes(),
+                ]
+            ),
             limits_of(config),
             listen(config.admin.host, config.admin.port, shared=False),
         )

@@ -45,7 +45,7 @@ class Privacy:
         return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], buyer).decode()
 
     def seal_bytes(self, plain: bytes, nonce: bytes, *, bound_to: bytes) -> bytes:
-        """Anything else that is personal, encrypted and bound to its place. The nonce must be fresh: 12 random bytes."""
+        """Anything else that is personal, encrypted and bound to its place. Needs a fresh nonce: 12 random bytes."""
         return nonce + self._cipher.encrypt(nonce, plain, bound_to)
 
     def open_bytes(self, sealed: bytes, *, bound_to: bytes) -> bytes:

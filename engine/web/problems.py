@@ -26,6 +26,7 @@ class Code(enum.StrEnum):
     UNKNOWN_ROUTE = "UNKNOWN_ROUTE"
     UNKNOWN_SALE = "UNKNOWN_SALE"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    UNKNOWN_FAPIAO = "UNKNOWN_FAPIAO"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     KEY_REUSED = "KEY_REUSED"
@@ -39,11 +40,15 @@ class Code(enum.StrEnum):
     TOO_FEW_LEFT = "TOO_FEW_LEFT"
     NOT_PAYABLE = "NOT_PAYABLE"
     NOT_CANCELLABLE = "NOT_CANCELLABLE"
+    NO_FAPIAO = "NO_FAPIAO"
+    FAPIAO_EXISTS = "FAPIAO_EXISTS"
+    FAPIAO_NOT_FAILED = "FAPIAO_NOT_FAILED"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     ITEMS_INVALID = "ITEMS_INVALID"
     QUANTITY_INVALID = "QUANTITY_INVALID"
     UNKNOWN_SKU = "UNKNOWN_SKU"
     ORDER_LIMIT = "ORDER_LIMIT"
+    UNKNOWN_STATE = "UNKNOWN_STATE"
     FENCED = "FENCED"
     OVERLOADED = "OVERLOADED"
     UNAVAILABLE = "UNAVAILABLE"
@@ -73,6 +78,7 @@ PROBLEMS: dict[Code, Problem] = {
     Code.UNKNOWN_ROUTE: Problem(404, "There is nothing at this address.", "地址不存在。"),
     Code.UNKNOWN_SALE: Problem(404, "There is no such sale.", "没有这场销售。"),
     Code.UNKNOWN_ORDER: Problem(404, "You have no such order.", "没有这个订单。"),
+    Code.UNKNOWN_FAPIAO: Problem(404, "There is no such e-fapiao.", "没有这张电子发票。"),
     Code.METHOD_NOT_ALLOWED: Problem(405, "This address does not take that method.", "请求方法不支持。"),
     Code.REQUEST_TIMEOUT: Problem(408, "The request arrived too slowly.", "请求超时。"),
     Code.KEY_REUSED: Problem(409, "This Idempotency-Key was used for another request.", "请求编号已用于其他请求。"),
@@ -91,11 +97,19 @@ PROBLEMS: dict[Code, Problem] = {
     Code.TOO_FEW_LEFT: Problem(409, "Fewer units are left than you asked for.", "余票不足，请减少数量。"),
     Code.NOT_PAYABLE: Problem(409, "This order cannot be paid any more.", "订单已无法支付。"),
     Code.NOT_CANCELLABLE: Problem(409, "This order cannot be cancelled any more.", "订单已无法取消。"),
+    Code.NO_FAPIAO: Problem(409, "No e-fapiao can be issued for this order now.", "该订单目前无法开具电子发票。"),
+    Code.FAPIAO_EXISTS: Problem(
+        409, "This order's e-fapiao is on its way or issued; read its state.", "该订单的电子发票已申请，请查看状态。"
+    ),
+    Code.FAPIAO_NOT_FAILED: Problem(
+        409, "Only a failed e-fapiao whose title is still there can go on.", "只有失败且抬头仍在的电子发票可以重试。"
+    ),
     Code.BODY_TOO_LARGE: Problem(413, "The request body is too large.", "请求内容过大。"),
     Code.ITEMS_INVALID: Problem(422, "Name 1 to 8 different SKUs, each once.", "请选择 1 到 8 种票档，每种一次。"),
     Code.QUANTITY_INVALID: Problem(422, "A quantity is a whole number of at least 1.", "数量必须是不小于 1 的整数。"),
     Code.UNKNOWN_SKU: Problem(422, "This sale does not offer that SKU.", "本场销售没有该票档。"),
     Code.ORDER_LIMIT: Problem(422, "This is more than one order may have of that SKU.", "超出单笔限购数量。"),
+    Code.UNKNOWN_STATE: Problem(422, "There is no such state.", "没有这种状态。"),
     Code.FENCED: Problem(503, "The sale is being restored; nothing is lost.", "销售恢复中。", RETRY_SOON_MS),
     Code.OVERLOADED: Problem(503, "Too many requests at this instant.", "请求过多，请稍后再试。", RETRY_SOON_MS),
     Code.UNAVAILABLE: Problem(503, "Not available right now; send the same again.", "暂不可用，请稍后重试。", 2000),

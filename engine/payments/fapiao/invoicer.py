@@ -123,6 +123,9 @@ class Invoicer:
         if money.kept_fen <= 0:
             await self._move(fapiao, Event.VOIDED)
             return
+        if not self._rules.enabled:
+            log.warning("fapiao_waits", fapiao=fapiao.fapiao_id, reason="fapiao.enabled is false")
+            return
         content = content_of(self._rules, fapiao.fapiao_id, amount_fen=money.kept_fen, quantity=money.quantity)
         await self._book.freeze(fapiao, amount_fen=money.kept_fen, content=orjson.dumps(content).decode())
 

@@ -10,7 +10,7 @@ What WeChat says is mirrored in its own words (`Status`); what it does not say i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ import orjson
 
 from engine.payments.wechat.answers import Answer, Silence, is_refusal
 from engine.payments.wechat.contents import TEXT_MAX, Unreadable, read_object, text
+from engine.payments.wechat.field_cipher import FieldCipher
 
 HOME = "/v3/new-tax-control-fapiao"
 NOT_THERE_CODES = frozenset({"RESOURCENOTEXISTS", "ORDERNOTEXIST", "NOTFOUND"})
@@ -35,6 +36,7 @@ ENCRYPTED = ("phone", "email")
 KINDS = frozenset({"INDIVIDUAL", "ORGANIZATION"})
 TAX_CODES_PER_PAGE = 20
 LINK_MAX = 4096
+ENCRYPTED_BYTES_MAX = 214  # what RSA-2048 leaves after OAEP's padding
 
 
 class Settled(Protocol):
@@ -113,17 +115,12 @@ class Title:
 
 
 class FapiaoApi:
-    """`seal` encrypts a field for WeChat, under the key the Gateway names in Wechatpay-Serial; `unseal` opens a field
-    that WeChat encrypted for the merchant and raises ValueError when it cannot. Both are processor time: they run in
-    a thread."""
+    """`cipher` opens and seals phone and email; that is processor time, so it is done in a thread."""
 
-    def __init__(
-        self, gateway: Conversation, *, appid: str, seal: Callable[[str], str], unseal: Callable[[str], str]
-    ) -> None:
+    def __init__(self, gateway: Conversation, *, appid: str, cipher: FieldCipher) -> None:
         self._gateway = gateway
         self._appid = appid
-        self._seal = seal
-        self._unseal = unseal
+        self._cipher = cipher
 
     async def title_link(
         self, apply_id: str, *, openid: str, total_fen: int, seller_name: str = ""
@@ -177,8 +174,10 @@ class FapiaoApi:
         """None: the application was taken. Sent once."""
         buyer: dict[str, str] = {"type": title.kind}
         for name, value in title.fields.items():
-            if value:
-                buyer[name] = await asyncio.to_thread(self._seal, value) if name in ENCRYPTED else value
+            if name not in ENCRYPTED:
+                buyer[name] = value
+            elif self._cipher.can_seal:
+                buyer[name] = await asyncio.to_thread(self._cipher.seal, value)
         body = {
             "scene": scene,
             "fapiao_apply_id": apply_id,
@@ -253,9 +252,10 @@ class FapiaoApi:
         if type(sealed) is not str or not sealed:
             return ""
         try:
-            return await asyncio.to_thread(self._unseal, sealed)
-        except ValueError:
+            opened = await asyncio.to_thread(self._cipher.unseal, sealed)
+        except ValueError:  # not base64, not for us, or no text
             return ""
+        return opened if len(opened.encode()) <= ENCRYPTED_BYTES_MAX else ""
 
 
 def _fields(answer: Answer | Silence) -> Mapping[str, Any] | Trouble:
