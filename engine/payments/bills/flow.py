@@ -7,7 +7,7 @@ not through when the bill was cut, and a payment that was undone, may have moved
 payment or refund of ours, such as withdrawals or another shop's sales, are counted and left alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -84,14 +84,9 @@ class Flow:
         for row in rows:
             if not is_ours(row, self.appid):
                 if is_our_voucher(row.order_no):  # another application that numbers its orders as we do
-                    self._left.add(row.transaction_id if isinstance(row, BilledPayment) else row.refund_id)
-            elif isinstance(row, BilledPayment):
-                account = self._account(row.transaction_id, row.moment)
-                _bill(account, row, row.settled_fen * MILLIFEN_OF_FEN - row.fee_millifen)
+                    self._left.add(_number(row))
             else:
-                account = self._account(row.refund_id, row.moment)
-                account.out_refund_no, account.refund_id = row.out_refund_no, row.refund_id
-                _bill(account, row, -row.settled_fen * MILLIFEN_OF_FEN - row.fee_millifen)
+                _bill(self._account(_number(row), row.moment), row)
 
     def move(self, movements: Iterable[Movement]) -> None:
         """Movements of the day."""
@@ -123,9 +118,34 @@ class Flow:
         return self.income.fen + self.outgo.fen
 
 
-def _bill(account: Account, row: BilledRow, millifen: int) -> None:
+def bill_more(accounts: Mapping[str, Account], rows: Iterable[BilledRow]) -> None:
+    """A neighbour's trade bill: only what these accounts lack."""
+    for row in rows:
+        account = accounts.get(_number(row))
+        if account is not None:
+            _bill(account, row)
+
+
+def move_more(accounts: Mapping[str, Account], movements: Iterable[Movement]) -> None:
+    """A neighbour's fund-flow bill, likewise."""
+    for movement in movements:
+        account = accounts.get(movement.business_no)
+        if account is not None:
+            account.moved_fen += movement.amount_fen
+            account.moved = True
+
+
+def _number(row: BilledRow) -> str:
+    return row.transaction_id if isinstance(row, BilledPayment) else row.refund_id
+
+
+def _bill(account: Account, row: BilledRow) -> None:
+    if isinstance(row, BilledPayment):
+        account.billed_millifen += row.settled_fen * MILLIFEN_OF_FEN - row.fee_millifen
+    else:
+        account.billed_millifen -= row.settled_fen * MILLIFEN_OF_FEN + row.fee_millifen
+        account.out_refund_no, account.refund_id = row.out_refund_no, row.refund_id
     account.billed = True
-    account.billed_millifen += millifen
     account.may_be_still = row.state not in SETTLED
     account.order_no, account.transaction_id = row.order_no, row.transaction_id
 
