@@ -49,10 +49,9 @@ async def tell_kept(live: LiveSale, stock: Stock, book: OrderBook, kept: Mapping
     """A refund was decided for each of these orders, and they keep only these units; the others are free."""
     order_nos = list(kept)
     for at in range(0, len(order_nos), TELL_COUNT_MAX):
+        some = {order_no: kept[order_no] for order_no in order_nos[at : at + TELL_COUNT_MAX]}
         try:
-            await _tell_kept(
-                live, stock, book, {order_no: kept[order_no] for order_no in order_nos[at:][:TELL_COUNT_MAX]}
-            )
+            await _tell_kept(live, stock, book, some)
         except Outage as outage:
             log.warning("refund_will_be_told_again", reason=str(outage))
 
