@@ -143,14 +143,16 @@ async def money_at_rest(rig: Rig, sale: OnSale) -> None:
 
     async def decided() -> bool:
         nonlocal wrong
-        states = {row["order_no"]: row["state"] for row in await rig.orders_of(sale)}
+        orders = await rig.orders_of(sale)
         trades = {trade["out_trade_no"]: trade for trade in await asyncio.to_thread(rig.engine.ledger)}
         wrong = []
-        for order_no, state in states.items():
+        for order in orders:
+            order_no, state = order["order_no"], order["state"]
             trade = trades.get(order_no, {"total_fen": 0, "refunded_fen": 0, "transaction_id": None})
             came = trade["total_fen"] if trade["transaction_id"] else 0
             stays = came - trade["refunded_fen"]
-            if (state == "paid") != (stays > 0) or (state == "refunded") != (came > 0 and stays == 0):
+            due_fen = order["amount_fen"] - order["refunded_fen"] if state == "paid" else 0
+            if stays != due_fen or (state == "refunded") != (came > 0 and stays == 0):
                 wrong.append(f"{order_no} is {state}; came {came} fen, stays {stays}")
         return not wrong
 

@@ -248,7 +248,10 @@ class Rig:
         return rows[0]["state"] if rows else None
 
     async def orders_of(self, sale: OnSale) -> list[dict[str, Any]]:
-        return await self.rows("select order_no, state::text as state from orders where sale_id = $1", sale.sale_id)
+        return await self.rows(
+            "select order_no, state::text as state, amount_fen, refunded_fen from orders where sale_id = $1",
+            sale.sale_id,
+        )
 
     def shelves(self, sale: OnSale) -> dict[str, dict[str, int]]:
         """Capacity, free, held and sold of each SKU in Redis, as they stand; {} when Redis knows nothing."""
