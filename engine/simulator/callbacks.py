@@ -104,13 +104,11 @@ class Callbacks:
         line = _Line(send)
         self._lines.append(line)
         self._pump()
-        return lambda: self._lines.remove(line) if line in self._lines else None
+        return lambda: self._forget(line)
 
-    def move_callers(self, other: "Callbacks") -> None:
-        """Let another schedule use the callers of this one, which ends."""
+    def close(self) -> None:
+        """Send nothing more and ignore how attempts in flight end."""
         self._open = False
-        for line in self._lines:
-            other.add_caller(line.send)
         self._lines.clear()
 
     def post(self, notice: Notice) -> None:
@@ -138,11 +136,14 @@ class Callbacks:
 
     async def stop(self) -> None:
         """Drop what is in flight; unacknowledged notices stay in the ledger."""
-        self._open = False
-        self._lines.clear()
+        self.close()
         for sending in list(self._sending):
             sending.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
+
+    def _forget(self, line: _Line) -> None:
+        if line in self._lines:
+            self._lines.remove(line)
 
     def _later(self, wait_s: float, attempt: _Attempt) -> None:
         if wait_s <= 0:
@@ -178,6 +179,7 @@ class Callbacks:
         except CallerLost:
             self.tally.resent += 1
             self._due.appendleft(attempt)
+            self._forget(line)
         else:
             if self._open:
                 self._judge(attempt, acknowledged=status in _ACKNOWLEDGED)

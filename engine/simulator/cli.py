@@ -1,6 +1,6 @@
 """The command that runs the simulator until SIGTERM or Ctrl-C.
 
-It prints one line when it is ready. A fault file or a home folder that cannot be used is explained in one
+It prints one line when it is ready. A profile or a home folder that cannot be used is explained in one
 sentence and nothing starts (exit code 2).
 """
 
@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 import uvloop
 
-from engine.simulator import faults
+from engine.simulator import faults, keys, processes
 from engine.simulator.credentials import CredentialsError
 from engine.simulator.faults import Faults, FaultsError
 from engine.simulator.ledger import LedgerError
+from engine.simulator.roles import Plan
 from engine.simulator.server import Simulator
 
 
@@ -27,24 +28,63 @@ def simulator(
     host: Annotated[
         str, typer.Option(help="Address to listen on; anything but loopback exposes test keys.")
     ] = "127.0.0.1",
-    faults_file: Annotated[
-        Path | None, typer.Option("--faults", help="TOML file with fault knobs.", dir_okay=False)
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            "--profile", "--faults", help="TOML file with fault knobs, see docs/simulator.md.", dir_okay=False
+        ),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer, sharing the port.")] = 1,
+    callers: Annotated[
+        int, typer.Option(min=0, max=64, help="Processes that call back; 0 leaves it to the ledger process.")
+    ] = 0,
+    merchants: Annotated[int, typer.Option(min=1, max=100, help="Merchants, all of one mini program.")] = 1,
+    signers: Annotated[
+        int, typer.Option(min=1, max=64, help="Threads that sign in each process, 3,000 a second each.")
+    ] = 1,
     allow_http_notify: Annotated[
         bool,
         typer.Option("--allow-http-notify", help="Accept http:// notify_url for hosts other than loopback."),
     ] = False,
-    signers: Annotated[int, typer.Option(min=1, max=64, help="Threads that sign, 3,000 a second each.")] = 1,
 ) -> None:
-    """Run a local WeChat Pay (API v3) and mini-program login."""
+    """Run a local WeChat Pay (API v3) and mini-program services, as strict as the real ones and as unlucky as asked.
+
+    One worker and no caller run as one process; more of either run beside a ledger process that decides everything.
+    """
     try:
-        luck = Faults() if faults_file is None else faults.read_profile(faults_file, Faults())
-        # The ledger only grows: the collector would look at all of it again and again and find nothing.
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 1000)
-        uvloop.run(_run(home, host=host, port=port, luck=luck, http_anywhere=allow_http_notify, signers=signers))
+        luck = Faults() if profile is None else faults.read_profile(profile, Faults())
+        if workers == 1 and callers == 0:
+            # The ledger only grows: the collector would look at all of it again and again and find nothing.
+            gc.freeze()
+            gc.set_threshold(50_000, 50, 1000)
+            uvloop.run(
+                _run_alone(
+                    home,
+                    host=host,
+                    port=port,
+                    luck=luck,
+                    merchants=merchants,
+                    http_anywhere=allow_http_notify,
+                    signers=signers,
+                )
+            )
+        else:
+            plan = Plan(
+                home=home,
+                folder=home,
+                keyring=keys.ensure(home, merchants=merchants),
+                luck=luck,
+                host=host,
+                port=port,
+                signers=signers,
+                callers=callers,
+                http_anywhere=allow_http_notify,
+            )
+            processes.run(plan, workers=workers, ready=_say_ready)
     except (FaultsError, CredentialsError, LedgerError, OSError) as error:
         typer.echo(f"simulator: {error}", err=True)
+        raise typer.Exit(2) from error
+    except processes.StartError as error:
         raise typer.Exit(2) from error
 
 
@@ -52,15 +92,25 @@ def main() -> None:
     typer.run(simulator)
 
 
-async def _run(home: Path, *, host: str, port: int, luck: Faults, http_anywhere: bool, signers: int) -> None:
+async def _run_alone(
+    home: Path, *, host: str, port: int, luck: Faults, merchants: int, http_anywhere: bool, signers: int
+) -> None:
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop.set)
-    running = Simulator(home, luck=luck, http_anywhere=http_anywhere, signers=signers)
+    running = Simulator(home, luck=luck, merchants=merchants, http_anywhere=http_anywhere, signers=signers)
     try:
         await running.start(host=host, port=port)
-        typer.echo(f"simulator ready on http://{host}:{running.port} (mchid {running.credentials.mchid})")
+        _echo_ready(host, running.port, running.credentials.mchid)
         await asked_to_stop.wait()
     finally:
         await running.stop()
+
+
+def _say_ready(plan: Plan) -> None:
+    _echo_ready(plan.host, plan.port, plan.keyring.all_credentials[0].mchid)
+
+
+def _echo_ready(host: str, port: int, mchid: str) -> None:
+    typer.echo(f"simulator ready on http://{host}:{port} (mchid {mchid})")

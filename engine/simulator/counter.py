@@ -38,13 +38,19 @@ class Counter:
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self._forget()
+
+    def _forget(self) -> None:
+        self._life = self._office.life
         self._limits = Limits()
         self._nonces = Nonces()
         self._count_of: dict[str, int] = {}
-        self._suffering: tuple[Faults, dict[str, bool]] = (office.faults, {})
+        self._suffering: tuple[Faults, dict[str, bool]] = (self._office.faults, {})
 
     def serve(self, call: Call) -> Verdict | Awaitable[Verdict]:
         """The verdict, or the promise of one when the call has to wait."""
+        if self._life != self._office.life:
+            self._forget()
         route = BY_KEY[call.route]
         luck = self._office.faults
         merchant = self._office.merchants[call.mchid]

@@ -74,6 +74,15 @@ def _change_faults(office: Office, visit: Visit) -> Page:
     return plain(office.faults.document())
 
 
+def _show_processes(office: Office, _visit: Visit) -> Page:
+    return plain(office.processes())
+
+
+def _reset(office: Office, _visit: Visit) -> Page:
+    office.reset()
+    return plain({"result": "ok"})
+
+
 def _pay_anyway(office: Office, visit: Visit) -> Page:
     out_trade_no = parsed_object(visit).get("out_trade_no")
     paid = office.desk.pay_anyway(out_trade_no) if isinstance(out_trade_no, str) else None
@@ -92,6 +101,8 @@ DOORS = (
     Door("GET", "/_admin/faults", _show_faults),
     Door("PUT", "/_admin/faults", _change_faults),
     Door("POST", "/_admin/pay", _pay_anyway),
+    Door("GET", "/_admin/processes", _show_processes),
+    Door("POST", "/_admin/reset", _reset),
     *bill_pages.DOORS,
     *weixin_pages.DOORS,
 )

@@ -43,13 +43,7 @@ class Ledger:
     """Opens the journal, replays it, and keeps the indexes a gateway needs."""
 
     def __init__(self, file: Path) -> None:
-        self._orders: dict[Key, Order] = {}
-        self._by_prepay: dict[str, Key] = {}
-        self._by_transaction: dict[str, Key] = {}
-        self._refunds: dict[Key, Refund] = {}
-        self._refunds_of: dict[Key, list[Key]] = {}
-        self._pending: dict[str, Notice] = {}
-        self._papers: dict[str, dict[str, dict[str, Any]]] = {}
+        self._forget()
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,6 +57,12 @@ class Ledger:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+    def clear(self) -> None:
+        """Forget everything, also in the file."""
+        os.ftruncate(self._descriptor, 0)
+        self._size = 0
+        self._forget()
 
     def record(
         self,
@@ -131,6 +131,15 @@ class Ledger:
     def papers(self, kind: str) -> Mapping[str, dict[str, Any]]:
         """All papers of a kind by their key, the oldest first. Documents are read, never changed in place."""
         return self._papers.get(kind, {})
+
+    def _forget(self) -> None:
+        self._orders: dict[Key, Order] = {}
+        self._by_prepay: dict[str, Key] = {}
+        self._by_transaction: dict[str, Key] = {}
+        self._refunds: dict[Key, Refund] = {}
+        self._refunds_of: dict[Key, list[Key]] = {}
+        self._pending: dict[str, Notice] = {}
+        self._papers: dict[str, dict[str, dict[str, Any]]] = {}
 
     def _apply(
         self,

@@ -6,7 +6,8 @@ office decides nothing itself.
 """
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from engine.simulator.ledger import Ledger
 from engine.simulator.logins import Logins
 from engine.simulator.mini_program import MiniProgram
 from engine.simulator.notices import Notice
+from engine.simulator.parcels import Parcel
 from engine.simulator.refunds import Refund, RefundStatus
+
+Send = Callable[[Parcel], Awaitable[int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,12 @@ class Rules:
     entropy: Callable[[int], bytes]
 
 
+def _alone() -> Mapping[str, object]:
+    """All roles are this process."""
+    pid = os.getpid()
+    return {"parent": os.getppid(), "ledger": pid, "fronts": [pid], "callers": [pid], "restarts": 0}
+
+
 class Office:
     """Everything that decides; belongs to the running event loop."""
 
@@ -44,7 +54,16 @@ class Office:
         self.merchants = rules.keyring.merchants
         self.now_ms = rules.now_ms
         self.entropy = rules.entropy
+        self.life = 0  # Counts the resets; what was planned in a former life does not happen.
+        self.processes: Callable[[], Mapping[str, object]] = _alone
         self.ledger = Ledger(rules.home / "journal.jsonl")
+        self._first_luck = luck
+        self._callers: dict[Send, Callable[[], None]] = {}
+        self._furnish()
+
+    def _furnish(self) -> None:
+        """Everything that a reset makes anew; only the ledger outlives it, emptied."""
+        rules = self.rules
         self.callbacks = Callbacks(
             faults=lambda: self.faults,
             delivered=self._delivered,
@@ -77,6 +96,25 @@ class Office:
             ledger=self.ledger, faults=lambda: self.faults, now_ms=rules.now_ms, entropy=rules.entropy
         )
 
+    def hire(self, send: Send) -> Callable[[], None]:
+        """Give a caller its share of the callbacks until the returned function is called."""
+        self._callers[send] = self.callbacks.add_caller(send)
+
+        def leave() -> None:
+            self._callers.pop(send)()
+
+        return leave
+
+    def reset(self) -> None:
+        """Forget every order, notice, login, count and fault, as if this were the first start in an empty home."""
+        self.life += 1
+        self.callbacks.close()
+        self.ledger.clear()
+        self.faults = self._first_luck
+        self._furnish()
+        for send in self._callers:
+            self._callers[send] = self.callbacks.add_caller(send)
+
     def resume(self) -> None:
         """Take up what a former life left open: undelivered notices and refunds whose money has yet to move."""
         for notice in self.ledger.pending():
@@ -101,7 +139,8 @@ class Office:
 
     def later(self, wait_s: float, act: Callable[[], object]) -> None:
         """Act once after a while; what is forgotten by a restart must be found again in the ledger by `resume`."""
-        asyncio.get_running_loop().call_later(wait_s, act)
+        life = self.life
+        asyncio.get_running_loop().call_later(wait_s, lambda: act() if life == self.life else None)
 
     async def stop(self) -> None:
         """Stop calling back and close the journal."""

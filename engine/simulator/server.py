@@ -74,7 +74,7 @@ class Simulator:
 
     async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Resume what a former life left open, then listen."""
-        self.office.callbacks.add_caller(self._caller.send)
+        self.office.hire(self._caller.send)
         self.office.resume()
         await self._front.start(host=host, port=port)
 
