@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.orders.records import ORDER_NO_CHARS, is_order_no
-from engine.payments.bills.format import MILLIFEN_OF_FEN
+from engine.payments.bills.format import MILLIFEN_OF_FEN, round_fen
 from engine.payments.bills.matching import Sum, is_ours
 from engine.payments.bills.records import BilledPayment, BilledRow, Difference, Kind, Movement, Subject
 
@@ -57,10 +57,6 @@ class Account:
             ours_fen=round_fen(self.billed_millifen) if self.billed else None,
             theirs_fen=self.moved_fen if self.moved else None,
         )
-
-
-def round_fen(millifen: int) -> int:
-    return (millifen + MILLIFEN_OF_FEN // 2) // MILLIFEN_OF_FEN
 
 
 def is_our_voucher(voucher: str) -> bool:

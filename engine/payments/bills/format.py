@@ -64,6 +64,11 @@ def millifen_of(text: str) -> int:
     return -amount if text[0] == "-" else amount
 
 
+def round_fen(millifen: int) -> int:
+    """The nearest fen; a half goes up."""
+    return (millifen + MILLIFEN_OF_FEN // 2) // MILLIFEN_OF_FEN
+
+
 def yuan_of(millifen: int) -> str:
     """For people."""
     return str(Decimal(millifen).scaleb(-DECIMALS_MAX))

@@ -58,3 +58,6 @@ class NotReconciled:
     day: date
     later: bool
     reason: str
+
+
+Outcome = DayResult | NotReconciled
