@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,7 +17,11 @@ from aiohttp import web
 
 from engine.embedded.postgres import run_sql
 from engine.infra.postgres import open_pool
+from engine.miniprogram.access_token import AccessTokens
+from engine.miniprogram.client import MiniProgramApi
+from engine.miniprogram.wire import Wire
 from tests.conftest import url_of_database
+from tests.miniprogram.shop import Shop, open_shop
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
@@ -121,3 +127,26 @@ async def pool(folder_database_url: str) -> AsyncIterator[Pool]:
     await pool.execute(f"truncate {TABLES} cascade")
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+async def shop(pool: Pool) -> Shop:
+    """A concert on sale."""
+    return await open_shop(pool)
+
+
+@pytest.fixture
+def api(pool: Pool, session: aiohttp.ClientSession, script: Script) -> MiniProgramApi:
+    """The client of one process. Its access token is `token-1`, and no other is to be had."""
+    script.always("/cgi-bin/stable_token", Reply(json={"access_token": "token-1", "expires_in": 7200}))
+    wire = Wire(session=session, url=script.url, timeout_s=0.5)
+    tokens = AccessTokens(
+        pool,
+        wire,
+        appid="wx1",
+        app_secret="made-for-tests",
+        nonce=lambda: secrets.token_bytes(12),
+        clock_s=time.monotonic,
+        today=lambda: date(2026, 11, 22),
+    )
+    return MiniProgramApi(wire, tokens, state="formal", lang="zh_CN")
