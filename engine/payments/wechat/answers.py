@@ -60,13 +60,17 @@ REFUSAL_BY_STATUS: Mapping[int, RefusalKind] = {
     401: RefusalKind.FORBIDDEN,
     403: RefusalKind.FORBIDDEN,
     404: RefusalKind.FORBIDDEN,
-    429: RefusalKind.RATE_LIMITED,
 }
 
 
-class Silence(StrEnum):
-    """Why there is no answer to believe. Only NOT_SENT says that nothing can have happened."""
+# A quota is exceeded; both names are in the documents, and a 429 needs neither.
+LIMITED_CODES = frozenset({"FREQUENCYLIMITED", "RATELIMITEXCEEDED"})
 
+
+class Silence(StrEnum):
+    """Why there is no answer to believe. Only the first two say that nothing can have happened."""
+
+    HELD_BACK = "HELD_BACK"  # our own quota was used up, so it was not sent
     NOT_SENT = "NOT_SENT"
     TIMED_OUT = "TIMED_OUT"
     BROKEN_OFF = "BROKEN_OFF"
@@ -96,10 +100,15 @@ class Answer:
 def worth_repeating(answer: Answer | Silence) -> bool:
     """Whether the same request may meet a better answer in a moment. 401 never does: somebody must look."""
     if isinstance(answer, Silence):
-        return True
-    if answer.status in (202, 429):
+        return answer is not Silence.HELD_BACK  # it has waited already
+    if answer.status == 202 or is_limited(answer):
         return True
     return answer.status >= 500 and not is_refusal(answer)
+
+
+def is_limited(answer: Answer) -> bool:
+    """Whether WeChat Pay counts too many requests. A refund may be accepted all the same."""
+    return answer.status == 429 or (400 <= answer.status < 500 and answer.code in LIMITED_CODES)
 
 
 def is_refusal(answer: Answer | Silence) -> TypeGuard[Answer]:
@@ -108,13 +117,13 @@ def is_refusal(answer: Answer | Silence) -> TypeGuard[Answer]:
         return False
     if answer.status == 500:
         return answer.code in FINAL_CODES_OF_500
-    return 400 <= answer.status < 500 and answer.status != 429
+    return 400 <= answer.status < 500 and not is_limited(answer)
 
 
 def surely_undone(answer: Answer | Silence) -> bool:
     """Whether the request certainly changed nothing: it never left, or a signed answer refuses it."""
     if isinstance(answer, Silence):
-        return answer is Silence.NOT_SENT
+        return answer in (Silence.HELD_BACK, Silence.NOT_SENT)
     return answer.signed and is_refusal(answer)
 
 
@@ -122,7 +131,8 @@ def prepaid_or_refusal(
     answer: Answer | Silence, *, valid_until: datetime, maybe_created: bool
 ) -> Prepaid | ProviderRefusal:
     if isinstance(answer, Silence):
-        return ProviderRefusal(kind=RefusalKind.UNKNOWN, maybe_created=maybe_created, detail=answer)
+        kind = RefusalKind.RATE_LIMITED if answer is Silence.HELD_BACK else RefusalKind.UNKNOWN
+        return ProviderRefusal(kind=kind, maybe_created=maybe_created, detail=answer)
     if answer.status == 200:
         try:
             prepay_id = text(read_object(answer.body), "prepay_id")
@@ -133,7 +143,9 @@ def prepaid_or_refusal(
         return ProviderRefusal(kind=RefusalKind.UNKNOWN, maybe_created=True, detail=f"{answer.detail}: prepay_id")
     code = answer.code
     kind = RefusalKind.UNKNOWN
-    if is_refusal(answer) or answer.status == 429:
+    if is_limited(answer):
+        kind = RefusalKind.RATE_LIMITED
+    elif is_refusal(answer):
         kind = REFUSAL_BY_CODE.get(code) or REFUSAL_BY_STATUS.get(answer.status, RefusalKind.INVALID)
     exists = kind in (RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN)
     return ProviderRefusal(kind=kind, maybe_created=maybe_created or exists, code=code, detail=answer.detail)
@@ -214,6 +226,16 @@ def unknown_refund(answer: Answer | Silence, out_refund_no: str, detail: str = "
         code=code,
         detail=detail or found,
     )
+
+
+def redirect_report(answer: Answer | Silence, out_refund_no: str) -> RefundReport:
+    """What an answer to sending a refund to a card says. Whatever is no success and no definite no is UNKNOWN."""
+    if isinstance(answer, Answer) and is_refusal(answer) and answer.signed:
+        return refused_refund(answer, out_refund_no)
+    report = refund_report(answer, out_refund_no)
+    if report.state is RefundState.UNKNOWN_REFUND:
+        return unknown_refund(answer, out_refund_no)
+    return report
 
 
 def refused_refund(answer: Answer, out_refund_no: str) -> RefundReport:

@@ -63,7 +63,7 @@ def flaw_of(headers: MultiMapping[str], raw_body: bytes, *, keys: VerifyingKeys,
         return Flaw.TIMESTAMP_UNREADABLE
     if abs(now_s - int(timestamp)) >= CLOCK_WINDOW_S:
         return Flaw.TIMESTAMP_OUTSIDE_WINDOW
-    if serial not in keys:
+    if not keys.knows(serial, now_s):
         return Flaw.SERIAL_UNKNOWN
     try:
         raw_signature = from_base64(signature)

@@ -11,19 +11,19 @@ Every try is signed afresh, since a signature ages.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import aiohttp
 
 from engine import telemetry
 from engine.payments.wechat.answers import Answer, Silence, surely_undone, worth_repeating
-from engine.payments.wechat.authenticity import SERIAL, SIGNATURE, flaw_of
-from engine.payments.wechat.endpoints import endpoint_of
-from engine.payments.wechat.keys import VerifyingKeys
+from engine.payments.wechat.authenticity import SERIAL, SIGNATURE, Flaw, flaw_of
+from engine.payments.wechat.certificates import Certificates
+from engine.payments.wechat.endpoints import Endpoint, endpoint_of
+from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
 from engine.payments.wechat.messages import authorization, request_message
+from engine.payments.wechat.quotas import JOB_PATIENCE_S, Quota
 from engine.payments.wechat.signer import Signer
-from engine.payments.wechat.transport import ANSWER_BYTES_MAX, Arrival, Domains, Transport
+from engine.payments.wechat.transport import ANSWER_BYTES_MAX, Arrival, Transport
 
 TRIES_MAX = 3
 TRY_SHARE = 0.4  # of the whole budget for one try, so that a lost answer leaves time for another
@@ -42,29 +42,45 @@ class Settled:
     maybe_done: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How answers are checked: by `keys`, which `certificates`, if there are any, keep up to date.
+
+    public_key_id: the key that WeChat Pay is asked to sign with; None asks for the newest certificate.
+    """
+
+    keys: VerifyingKeys
+    certificates: Certificates | None
+    public_key_id: str | None
+
+    def asked_for(self, now_s: float) -> str | None:
+        """The serial to name in a request: WeChat Pay signs with that key, and opens what is encrypted for it."""
+        return self.public_key_id or self.keys.newest(now_s)
+
+
 class Gateway:
-    """Speaks for one merchant. `urls` are WeChat Pay's domains in the order to try them; one is usual."""
+    """Speaks for one merchant."""
 
     def __init__(
         self,
         *,
-        session: aiohttp.ClientSession,
-        urls: Sequence[str],
+        transport: Transport,
         mchid: str,
+        key: MerchantKey,
         signer: Signer,
-        keys: VerifyingKeys,
-        answers_signed_by: str,
+        trust: Trust,
+        quota: Quota,
         now_s: Callable[[], float],
         nonce: Callable[[], str],
         jitter: Callable[[], float],
         timeout_s: float,
     ) -> None:
-        if answers_signed_by not in keys:
-            raise ValueError(f"there is no verifying key for {answers_signed_by}")
-        self._transport = Transport(session, Domains(urls))
+        self._transport = transport
         self._mchid = mchid
+        self._key = key
         self._signer = signer
-        self._keys = keys
+        self._trust = trust
+        self._quota = quota
         self._now_s = now_s
         self._nonce = nonce
         self._jitter = jitter
@@ -73,34 +89,31 @@ class Gateway:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": "floodgate",  # without one, some endpoints answer 400
-            SERIAL: answers_signed_by,  # names the key WeChat Pay is to sign with
         }
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
 
     async def repeat(self, method: str, path: str, body: bytes = b"") -> Settled:
         """Asks until an answer settles it, at most TRIES_MAX times and `timeout_s` in all.
 
-        Only for requests that may be sent twice. A 401 or another definite no ends it at once.
+        Only for requests that may be sent twice. A 401 or another definite no ends it at once. The time waited for a
+        token of the quota is part of it for an order, where a buyer waits, and comes before it for everything else.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout_s
-        maybe_done = False
-        for number in range(TRIES_MAX):
-            until = min(loop.time() + self._timeout_s * TRY_SHARE, deadline)
-            answer = await self._try(method, path, body, until=until, number=number)
-            maybe_done = maybe_done or not surely_undone(answer)
-            if not worth_repeating(answer) or number == TRIES_MAX - 1:
-                break
-            pause_s = PAUSE_S * 2**number * (0.5 + self._jitter())
-            if deadline - loop.time() - pause_s < TRY_S_MIN:
-                break
-            await asyncio.sleep(pause_s)
-        return Settled(answer, maybe_done)
+        if not await self._trusted():
+            return Settled(Silence.NOT_SENT, False)
+        return await self._repeat(method, path, body, None)
+
+    async def bootstrap(self, path: str, keys_in: Callable[[bytes], VerifyingKeys]) -> Answer | Silence:
+        """Asks for keys: the answer is checked with those that `keys_in` finds in its body."""
+        return (await self._repeat("GET", path, b"", keys_in)).answer
 
     async def once(self, method: str, path: str, body: bytes = b"") -> Answer | Silence:
         """Asks a single time, with all of `timeout_s` for it."""
+        if not await self._trusted():
+            return Silence.NOT_SENT
+        if not await self._quota.take(endpoint_of(method, path), JOB_PATIENCE_S):
+            return Silence.HELD_BACK
         until = asyncio.get_running_loop().time() + self._timeout_s
-        return await self._try(method, path, body, until=until, number=0)
+        return await self._try(method, path, body, None, until=until, number=0)
 
     async def download(self, path_and_query: str, *, bytes_max: int) -> bytes | Silence | Answer:
         """The bytes of a file (a bill), asked for a single time; a refusal is the Answer.
@@ -108,52 +121,109 @@ class Gateway:
         WeChat Pay signs no file: whoever downloads compares the hash that a signed answer named.
         Longer than `bytes_max` is Silence.TOO_LARGE.
         """
+        if not await self._quota.take(endpoint_of("GET", path_and_query), JOB_PATIENCE_S):
+            return Silence.HELD_BACK
         until = asyncio.get_running_loop().time() + DOWNLOAD_S
-        arrived = await self._exchange("GET", path_and_query, b"", until, 0, bytes_max)
-        if isinstance(arrived, Silence):
-            return arrived
-        return arrived.body if arrived.status == 200 else self._judged(arrived)
+        arrived = await self._exchange("GET", path_and_query, b"", until=until, number=0, bytes_max=bytes_max)
+        if isinstance(arrived, Arrival) and arrived.status == 200:
+            return arrived.body
+        return await self._believed(arrived, None)
 
-    async def _try(self, method: str, path: str, body: bytes, *, until: float, number: int) -> Answer | Silence:
-        answer = self._believed(await self._exchange(method, path, body, until, number))
+    async def _trusted(self) -> bool:
+        """Whether an answer could be verified at all: without that, nothing is sent."""
+        certificates = self._trust.certificates
+        if certificates is None:
+            return True
+        certificates.keep_fresh()
+        return await certificates.ready()
+
+    async def _repeat(
+        self, method: str, path: str, body: bytes, keys_in: Callable[[bytes], VerifyingKeys] | None
+    ) -> Settled:
+        now_s = asyncio.get_running_loop().time
+        endpoint, began_s = endpoint_of(method, path), now_s()
+        hasty = endpoint is Endpoint.ORDER
+        if not await self._quota.take(endpoint, self._timeout_s * TRY_SHARE if hasty else JOB_PATIENCE_S):
+            return Settled(Silence.HELD_BACK, False)
+        deadline_s = (began_s if hasty else now_s()) + self._timeout_s
+        maybe_done = False
+        for number in range(TRIES_MAX):
+            until = min(now_s() + self._timeout_s * TRY_SHARE, deadline_s)
+            answer = await self._try(method, path, body, keys_in, until=until, number=number)
+            maybe_done = maybe_done or not surely_undone(answer)
+            if not worth_repeating(answer) or number == TRIES_MAX - 1:
+                break
+            pause_s = PAUSE_S * 2**number * (0.5 + self._jitter())
+            if deadline_s - now_s() - pause_s < TRY_S_MIN:
+                break
+            await asyncio.sleep(pause_s)
+            if not await self._quota.take(endpoint, deadline_s - now_s() - TRY_S_MIN):
+                break
+        return Settled(answer, maybe_done)
+
+    async def _try(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        keys_in: Callable[[bytes], VerifyingKeys] | None,
+        *,
+        until: float,
+        number: int,
+    ) -> Answer | Silence:
+        arrived = await self._exchange(method, path, body, until=until, number=number)
+        answer = await self._believed(arrived, keys_in)
         if answer is not Silence.NOT_AUTHENTIC:
             return answer
-        again = self._believed(await self._exchange(method, path, body, until, number))
+        if not await self._quota.take(endpoint_of(method, path), until - asyncio.get_running_loop().time()):
+            return answer
+        arrived = await self._exchange(method, path, body, until=until, number=number)
+        again = await self._believed(arrived, keys_in)
         return answer if again is Silence.NOT_SENT else again  # the first one was sent, after all
 
     async def _exchange(
-        self, method: str, path: str, body: bytes, until: float, number: int, bytes_max: int = ANSWER_BYTES_MAX
+        self, method: str, path: str, body: bytes, *, until: float, number: int, bytes_max: int = ANSWER_BYTES_MAX
     ) -> Arrival | Silence:
         timestamp, nonce = str(int(self._now_s())), self._nonce()
-        signature = await self._signer.sign(request_message(method, path, timestamp, nonce, body))
+        signature = await self._signer.sign(self._key, request_message(method, path, timestamp, nonce, body))
         headers = {
             **(self._post_headers if body else self._get_headers),
             "Authorization": authorization(
                 mchid=self._mchid,
-                serial=self._signer.serial,
+                serial=self._key.serial,
                 timestamp=timestamp,
                 nonce=nonce,
                 signature=signature,
             ),
         }
-        began = asyncio.get_running_loop().time()
-        if until <= began:
+        serial = self._trust.asked_for(self._now_s())
+        if serial is not None:
+            headers[SERIAL] = serial
+        began_s = asyncio.get_running_loop().time()
+        if until <= began_s:
             return Silence.NOT_SENT
         arrived = await self._transport.exchange(
-            method, path, body, headers, number=number, timeout_s=until - began, bytes_max=bytes_max
+            method, path, body, headers, number=number, timeout_s=until - began_s, bytes_max=bytes_max
         )
         outcome = arrived if isinstance(arrived, Silence) else str(arrived.status)
-        took_s = asyncio.get_running_loop().time() - began
+        took_s = asyncio.get_running_loop().time() - began_s
         telemetry.WECHATPAY_SECONDS.labels(endpoint_of(method, path), outcome).observe(took_s)
         return arrived
 
-    def _believed(self, arrived: Arrival | Silence) -> Answer | Silence:
-        return arrived if isinstance(arrived, Silence) else self._judged(arrived)
-
-    def _judged(self, arrived: Arrival) -> Answer | Silence:
-        headers, body = arrived.headers, arrived.body
-        signed = SIGNATURE in headers
-        success = 200 <= arrived.status < 300
-        if (success or signed) and flaw_of(headers, body, keys=self._keys, now_s=self._now_s()) is not None:
-            return Silence.NOT_AUTHENTIC
-        return Answer(arrived.status, body, signed, headers.get("Request-ID", ""))
+    async def _believed(
+        self, arrived: Arrival | Silence, keys_in: Callable[[bytes], VerifyingKeys] | None
+    ) -> Answer | Silence:
+        """The answer, if its signature is right. A serial nobody knows is looked up once, when that is due."""
+        if isinstance(arrived, Silence):
+            return arrived
+        signed = SIGNATURE in arrived.headers
+        if signed or 200 <= arrived.status < 300:
+            keys = self._trust.keys if keys_in is None else keys_in(arrived.body)
+            flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=self._now_s())
+            certificates = self._trust.certificates
+            if flaw is Flaw.SERIAL_UNKNOWN and keys_in is None and certificates is not None:
+                await certificates.learned(arrived.headers[SERIAL])
+                flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=self._now_s())
+            if flaw is not None:
+                return Silence.NOT_AUTHENTIC
+        return Answer(arrived.status, arrived.body, signed, arrived.headers.get("Request-ID", ""))

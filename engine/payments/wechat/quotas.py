@@ -2,8 +2,8 @@
 
 WeChat Pay counts per merchant, so every process spends from the same quotas, which Redis keeps: one script leases
 tokens, as many as there are waiters and a few more, which are spent at once or lost. While Redis is away each process
-takes a fixed share, counted by itself. Orders and queries have quotas of their own: finding out what was paid must go on
-while buyers press.
+takes a fixed share, counted by itself. Orders and queries have quotas of their own: finding out what was paid must go
+on while buyers press.
 
 A buyer's order waits a moment and is then refused; a job has time. Refusals of refunds have a quota, too: whoever was
 refused pays a token of it, and until it is paid this process begins no other refund of that merchant.

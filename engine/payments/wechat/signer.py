@@ -28,14 +28,12 @@ _Waiter = asyncio.Future[bytes]
 
 
 class Signer:
-    """Serves one event loop. Messages are signed in the order they come."""
+    """Serves one event loop and all merchants. Messages are signed in the order they come."""
 
-    def __init__(self, key: MerchantKey, *, thread_count: int) -> None:
+    def __init__(self, *, thread_count: int) -> None:
         if thread_count < 1:
             raise ValueError("a signer needs at least one thread")
-        self.serial = key.serial
-        self._key = key
-        self._waiting: SimpleQueue[tuple[_Waiter, bytes] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[_Waiter, MerchantKey, bytes] | None] = SimpleQueue()
         self._ready: deque[tuple[_Waiter, bytes | Exception]] = deque()
         self._wake_up_due = False
         # Daemons: a process that crashes must not hang on them. `close` is the orderly way.
@@ -43,10 +41,10 @@ class Signer:
         for thread in self._threads:
             thread.start()
 
-    async def sign(self, message: bytes) -> str:
-        """The signature of `message` in base64."""
+    async def sign(self, key: MerchantKey, message: bytes) -> str:
+        """The signature of `message` by `key` in base64."""
         waiter: _Waiter = asyncio.get_running_loop().create_future()
-        self._waiting.put((waiter, message))
+        self._waiting.put((waiter, key, message))
         return to_base64(await waiter)
 
     def close(self) -> None:
@@ -58,10 +56,10 @@ class Signer:
 
     def _run(self) -> None:
         while (job := self._waiting.get()) is not None:
-            waiter, message = job
+            waiter, key, message = job
             outcome: bytes | Exception
             try:
-                outcome = self._key.sign(message)
+                outcome = key.sign(message)
             except Exception as error:
                 outcome = error
             self._ready.append((waiter, outcome))

@@ -6,14 +6,18 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from engine.payments.wechat.account import Account, Credentials, Shared
 from engine.payments.wechat.client import WeChatPay
 from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
-from engine.payments.wechat.transport import open_session
+from engine.payments.wechat.quotas import Budget, Quotas
+from engine.payments.wechat.signer import Signer
+from engine.payments.wechat.transport import Domains, Transport, open_session
 from tests.payments.wechat import platform
 from tests.payments.wechat.platform import KEYS, Pairs
 
@@ -102,6 +106,22 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+@dataclass
+class Shop:
+    """What a test changes about the one merchant; `others` are further accounts."""
+
+    urls: tuple[str, ...]
+    timeout_s: float = 2.0
+    now_s: float = platform.NOW_S
+    keys: VerifyingKeys | None = None
+    public_key_id: str | None = platform.SERIAL
+    certificates: bool = False
+    takes_orders: bool = True
+    others: tuple[Credentials, ...] = ()
+    per_s: float = 10_000.0
+    order_per_s: float = 10_000.0
+
+
 MakePay = Callable[..., WeChatPay]
 
 
@@ -109,25 +129,36 @@ MakePay = Callable[..., WeChatPay]
 def make_pay(session: aiohttp.ClientSession, merchant_key: MerchantKey, keys: VerifyingKeys) -> Iterator[MakePay]:
     made: list[WeChatPay] = []
 
-    def make(*urls: str, timeout_s: float = 2.0, now_s: float = platform.NOW_S) -> WeChatPay:
+    def make(*urls: str, **changed: Any) -> WeChatPay:
+        shop = Shop(urls, **changed)
         nonces = itertools.count(1)
-        pay = WeChatPay(
-            session=session,
+        shared = Shared(
             appid=platform.APPID,
-            mchid=platform.MCHID,
-            api_v3_key=platform.API_V3_KEY,
-            merchant_key=merchant_key,
-            keys=keys,
-            answers_signed_by=platform.SERIAL,
-            gateway_urls=urls,
             notify_url="https://shop.example.com/wechatpay/notify",
             refund_notify_url="https://shop.example.com/wechatpay/refund-notify",
-            timeout_s=timeout_s,
-            signer_count=1,
-            now_s=lambda: now_s,
+            transport=Transport(session, Domains(shop.urls)),
+            signer=Signer(thread_count=1),
+            quotas=Quotas(
+                None,
+                per_s=dict.fromkeys(Budget, shop.per_s) | {Budget.ORDER: shop.order_per_s},
+                share_alone=1.0,
+            ),
+            timeout_s=shop.timeout_s,
+            certificates_every_s=3600.0,
+            now_s=lambda: shop.now_s,
             nonce=lambda: f"nonce{next(nonces):027}",
             jitter=lambda: 0.0,
         )
+        first = Credentials(
+            mchid=platform.MCHID,
+            api_v3_key=platform.API_V3_KEY.encode(),
+            key=merchant_key,
+            keys=keys if shop.keys is None else shop.keys,
+            public_key_id=shop.public_key_id,
+            certificates=shop.certificates,
+            takes_orders=shop.takes_orders,
+        )
+        pay = WeChatPay([Account(each, shared) for each in (first, *shop.others)], shared)
         made.append(pay)
         return pay
 

@@ -15,9 +15,9 @@ from tests.payments.wechat.platform import KEYS
 
 async def test_a_hundred_signatures_at_once_are_each_of_their_message(merchant_key: MerchantKey) -> None:
     merchant = VerifyingKeys.load({"M": KEYS / "merchant_public.pem"})
-    signer = Signer(merchant_key, thread_count=2)
+    signer = Signer(thread_count=2)
     messages = [f"message {number}".encode() for number in range(100)]
-    signatures = await asyncio.gather(*map(signer.sign, messages))
+    signatures = await asyncio.gather(*(signer.sign(merchant_key, message) for message in messages))
     signer.close()
     assert all(
         merchant.verify("M", from_base64(signature), message)
@@ -26,8 +26,8 @@ async def test_a_hundred_signatures_at_once_are_each_of_their_message(merchant_k
 
 
 async def test_the_loop_turns_while_a_signature_is_made(merchant_key: MerchantKey) -> None:
-    signer = Signer(merchant_key, thread_count=1)
-    signing = asyncio.gather(*(signer.sign(b"message") for _ in range(50)))
+    signer = Signer(thread_count=1)
+    signing = asyncio.gather(*(signer.sign(merchant_key, b"message") for _ in range(50)))
     turns = 0
     while not signing.done():
         turns += 1
@@ -36,14 +36,14 @@ async def test_the_loop_turns_while_a_signature_is_made(merchant_key: MerchantKe
     assert turns > 50
 
 
-def test_a_signer_without_threads_is_refused(merchant_key: MerchantKey) -> None:
+def test_a_signer_without_threads_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one thread"):
-        Signer(merchant_key, thread_count=0)
+        Signer(thread_count=0)
 
 
 async def test_a_cancelled_request_takes_no_other_down(merchant_key: MerchantKey) -> None:
-    signer = Signer(merchant_key, thread_count=1)
-    requests = [asyncio.create_task(signer.sign(b"message")) for _ in range(10)]
+    signer = Signer(thread_count=1)
+    requests = [asyncio.create_task(signer.sign(merchant_key, b"message")) for _ in range(10)]
     await asyncio.sleep(0)
     requests[0].cancel()
     outcomes = await asyncio.gather(*requests, return_exceptions=True)
@@ -54,8 +54,8 @@ async def test_a_cancelled_request_takes_no_other_down(merchant_key: MerchantKey
 
 async def test_closing_ends_the_threads_and_signs_what_waits(merchant_key: MerchantKey) -> None:
     before = threading.active_count()
-    signer = Signer(merchant_key, thread_count=3)
-    waiting = [asyncio.create_task(signer.sign(b"message")) for _ in range(5)]
+    signer = Signer(thread_count=3)
+    waiting = [asyncio.create_task(signer.sign(merchant_key, b"message")) for _ in range(5)]
     await asyncio.sleep(0)
     signer.close()
     await asyncio.gather(*waiting)
@@ -63,8 +63,8 @@ async def test_closing_ends_the_threads_and_signs_what_waits(merchant_key: Merch
 
 
 async def test_a_key_that_fails_fails_its_request_and_the_thread_goes_on(merchant_key: MerchantKey) -> None:
-    signer = Signer(merchant_key, thread_count=1)
+    signer = Signer(thread_count=1)
     with pytest.raises(TypeError):
-        await signer.sign("not bytes")  # type: ignore[arg-type]
-    assert await signer.sign(b"bytes")
+        await signer.sign(merchant_key, "not bytes")  # type: ignore[arg-type]
+    assert await signer.sign(merchant_key, b"bytes")
     signer.close()
