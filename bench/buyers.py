@@ -20,6 +20,7 @@ from bench.shoppers import Errand, connect
 from bench.stack import PASS_S, Stack
 from engine.infra.seals import Opened, Purpose, SealKeys
 from engine.line.place import BUYER_BYTES, seal_pass
+from engine.web.buyers import Privacy
 
 LOGINS_AT_ONCE = 32
 
@@ -42,6 +43,25 @@ def orders(stack: Stack, sale: str, count: int) -> list[bytes]:
             )
         )
     return found
+
+
+def known_orders(stack: Stack, sale: str, count: int) -> tuple[list[bytes], dict[bytes, str]]:
+    """One order each of so many new buyers, and the openid behind each buyer: for who has to name it to WeChat."""
+    keys, expires_s = _keys(stack), int(time.time()) + PASS_S
+    privacy = Privacy(stack.secrets.digest_key.encode(), bytes.fromhex(stack.secrets.openid_key))
+    found, openids = [], {}
+    for _ in range(count):
+        openid = "o" + secrets.token_urlsafe(21)[:27]
+        buyer = privacy.buyer_of(openid)
+        openids[buyer] = openid
+        found.append(
+            requests.order(
+                sale,
+                seal=keys.seal(Purpose.BUYER, buyer, expires_s=expires_s),
+                sale_pass=seal_pass(keys, buyer, sale, expires_s=expires_s),
+            )
+        )
+    return found, openids
 
 
 def errands(stack: Stack, sale: str, count: int) -> list[Errand]:

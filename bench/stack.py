@@ -139,6 +139,18 @@ class Stack:
 
         return asyncio.run(ask())
 
+    def list_ledger(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """The rows that a statement against PostgreSQL answers."""
+
+        async def ask() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(self.postgres.url)
+            try:
+                return await connection.fetch(sql, *values)
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
     def change_ledger(self, sql: str) -> None:
         """Run statements without parameters against PostgreSQL."""
 

@@ -1,0 +1,176 @@
+"""Durable orders of the whole stack, and what Redis spends on a reservation."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import uvloop
+
+from bench import buyers, requests
+from bench.figures.common import (
+    WEB_WORKERS,
+    Bench,
+    RoundSpoilt,
+    interleave,
+)
+from bench.micro.claims import SKU, fresh_claims
+from bench.reference import hot_row, obvious
+from bench.report import Figure, figure
+from bench.requests import sku_of
+from bench.servers import Servers
+from bench.stack import OPEN, Stack
+from engine.config.settings import Stock as StockSettings
+from engine.infra.keys import SaleKeys
+from engine.infra.redis import open_redis
+from engine.stock.codes import ReserveCode
+from engine.stock.stock import Stock, Terms
+
+# A sale of any length, for Redis alone.
+ENDLESS = Terms(
+    opens_ms=0,
+    closes_ms=1 << 45,
+    hold_ms=600_000,
+    buyer_max=6,
+    paused=False,
+    capacities=((SKU, 5_000_000),),
+)
+
+
+def orders(bench: Bench) -> list[Figure]:
+    """Durable orders of the whole stack, against the echo and both references, all with one generator."""
+    stack, pace = bench.stack, bench.pace
+    stack.serve(WEB_WORKERS)
+    count = int(pace.orders_per_s_max * (pace.warm_s + pace.measure_s))
+
+    def engine_rate() -> float:
+        send = buyers.orders(stack, OPEN, count)
+        rows, ran = _order_count(stack, OPEN), stack.scripts()
+        measured = bench.load(
+            "orders",
+            port=stack.port,
+            send=send,
+            expect=201,
+            pids=stack.pids,
+            repeat=False,
+            connections=pace.order_connections,
+        )
+        told = measured.statuses_all[201]
+        scripts, script_us = (now - before for now, before in zip(stack.scripts(), ran, strict=True))
+        bench.notes["orders"] = (
+            f"{script_us / told:.1f} us in Redis scripts per order, {told / scripts:.0f} orders per script"
+        )
+        written = _order_count(stack, OPEN) - rows
+        if written != told:
+            raise RoundSpoilt(f"{told} buyers were told 201, but the ledger has {written} new orders")
+        return measured.per_s
+
+    def reference_rate(name: str, server: Servers) -> float:
+        return bench.load(
+            name,
+            port=server.port,
+            send=[requests.reference_order(OPEN)],
+            expect=201,
+            pids=server.pids | {"redis": stack.valkey.pid, "postgres": stack.postgres.pid},
+            connections=pace.order_connections,
+        ).per_s
+
+    with _references(stack) as (first, second):
+        echoes, values, obvious_rates, hot_row_rates = interleave(
+            pace.rounds,
+            bench.echo_rate,
+            engine_rate,
+            lambda: reference_rate("obvious design", first),
+            lambda: reference_rate("one hot row", second),
+        )
+    return [
+        figure(
+            "durable orders, whole stack",
+            values=values,
+            yardsticks=echoes,
+            unit="/s",
+            against="echo/s on one core",
+            target=0.40,
+        ),
+        figure(
+            "durable orders against the obvious design",
+            values=values,
+            yardsticks=obvious_rates,
+            unit="/s",
+            against="orders/s",
+            target=5.0,
+        ),
+        figure(
+            "durable orders against one hot row",
+            values=values,
+            yardsticks=hot_row_rates,
+            unit="/s",
+            against="orders/s",
+            target=5.0,
+        ),
+    ]
+
+
+def redis_time(bench: Bench) -> list[Figure]:
+    """What Redis itself spends on one reservation of a full batch, by its own account of its scripts.
+
+    Measured while the rest of the stack is idle: that account is wall time, and beside busy processes it
+    would count the time in which Redis waits for a core. The note on the orders' round tells that one.
+    """
+    stack = bench.stack
+    batch = StockSettings().batch_count_max
+    keys, epoch = SaleKeys.of("bench-batches"), 1
+
+    async def reserve_all() -> float:
+        store = await open_redis(stack.valkey.url, connections_max=1, timeout_s=5, connect_timeout_s=5)
+        stock = Stock(store)
+        await stock.clear(keys, epoch)
+        await stock.open(keys, epoch, ENDLESS)
+        _, used_us = stack.scripts()
+        for _ in range(bench.pace.batches):
+            decisions = await stock.reserve(keys, epoch, fresh_claims(batch))
+            if {decision.code for decision in decisions} != {ReserveCode.HELD}:
+                raise RoundSpoilt(f"reserve: {decisions[0].code.name}")
+        _, now_us = stack.scripts()
+        await store.client.delete(*keys.all())
+        await store.close()
+        return (now_us - used_us) / (bench.pace.batches * batch)
+
+    values = [uvloop.run(reserve_all()) for _ in range(bench.pace.rounds)]
+    return [
+        figure(
+            f"Redis time per reservation, batches of {batch}",
+            values=values,
+            yardsticks=[1.0] * len(values),
+            unit="us",
+            against="us",
+            target=8.0,
+            at_most=True,
+        )
+    ]
+
+
+@contextlib.contextmanager
+def _references(stack: Stack) -> Iterator[tuple[Servers, Servers]]:
+    """Both reference designs, as many workers as the engine has, on the engine's own stores."""
+    stack.change_ledger(obvious.SCHEMA)
+    stack.change_ledger(hot_row.SCHEMA)
+    units = 2_000_000_000
+    stack.change_ledger(f"insert into hot_stock values ('{sku_of(OPEN)}', {units}) on conflict do nothing")
+    with stack.valkey.client() as client:
+        client.set(f"obvious:free:{sku_of(OPEN)}", units)
+    postgres = ["--postgres-url", stack.postgres.url]
+    with (
+        Servers(
+            "bench.reference.obvious",
+            [*postgres, "--redis-url", stack.valkey.url],
+            logs=stack.logs,
+            count=WEB_WORKERS,
+        ) as first,
+        Servers("bench.reference.hot_row", postgres, logs=stack.logs, count=WEB_WORKERS) as second,
+    ):
+        yield first, second
+
+
+def _order_count(stack: Stack, sale: str) -> int:
+    return int(stack.ask_ledger("select count(*) from orders where sale_id = $1", sale))
