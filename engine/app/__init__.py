@@ -1,17 +1,20 @@
 """The only place that wires: settings become stores, rooms, routes and jobs. Everything else receives.
 
-Three processes are built here from the same parts: a web worker, the jobs, and a single audit.
+Four processes are built here from the same parts: a web worker, the jobs, a single audit, a single reconciliation.
 """
+
+from datetime import date
 
 import uvloop
 
-from engine.app import audit, jobs, worker
+from engine.app import audit, bills, jobs, worker
 from engine.app.house import seal_keys
 from engine.app.process import settle_in, write_logs
 from engine.config import Config
 from engine.orders.auditor import AuditReport
+from engine.payments.bills.outcome import Outcome
 
-__all__ = ["run_audit", "run_jobs", "run_worker", "seal_keys"]
+__all__ = ["run_audit", "run_jobs", "run_reconcile", "run_worker", "seal_keys"]
 
 
 def run_worker(config: Config, *, index: int) -> None:
@@ -32,3 +35,9 @@ def run_audit(config: Config) -> AuditReport:
     """One whole audit. Raises Outage when a store does not answer."""
     write_logs(config)
     return uvloop.run(audit.audit(config))
+
+
+def run_reconcile(config: Config, day: date, *, repair: bool, strays: bool) -> list[Outcome]:
+    """WeChat's bills of a day against the ledger. Raises Outage, BillUnreadable and OSError."""
+    write_logs(config)
+    return uvloop.run(bills.reconcile(config, day, repair=repair, strays=strays))

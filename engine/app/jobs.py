@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from engine.app.bills import build_daily
 from engine.app.fapiao import build_fapiao
 from engine.app.house import build_house, build_refunder, build_settler, open_provider
 from engine.app.process import (
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S = 0.5
 FORGET_EVERY_S = 600.0
+RECONCILE_EVERY_S = 60.0
 
 
 async def work(config: Config) -> None:
@@ -52,6 +54,7 @@ async def work(config: Config) -> None:
         )
         await admin.start()
         log.info("jobs_started", pid=os.getpid())
+        daily = build_daily(house, provider, settler)
         jobs = asyncio.create_task(
             run_all(
                 [
@@ -65,6 +68,7 @@ async def work(config: Config) -> None:
                     Job("invoicer", fapiao.invoicer.run_once, config.fapiao.check_every_s),
                     Job("forgetter", fapiao.forgetter.run_once, FORGET_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
+                    *([Job("reconciler", daily.run_once, RECONCILE_EVERY_S)] if config.bills.enabled else []),
                 ]
             )
         )

@@ -15,11 +15,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from engine.cli.reconcile import reconcile
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
 from engine.config import (
     FILE_NAME,
     Config,
     ConfigInvalid,
+    MessageKind,
     config_file,
     load_config,
     origins,
@@ -46,6 +48,7 @@ PREPARE = "Prepare and check"
 SELL = "Sell"
 
 app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
+app.command(rich_help_panel=PREPARE)(reconcile)
 
 T = TypeVar("T")
 
@@ -206,7 +209,9 @@ def sale_apply(
     sale_file = read_sale_file(file)
     if opens_in is not None:
         sale_file = opening_at(sale_file, round((time.time() + opens_in) * 1000))
-    changes = _in_ledger(ctx.obj.config(), lambda conn: apply(conn, sale_file, dry_run=dry_run))
+    config = ctx.obj.config()
+    told = MessageKind.CHANGED in config.miniprogram.templates
+    changes = _in_ledger(config, lambda conn: apply(conn, sale_file, dry_run=dry_run, tell_changed=told))
     for change in changes:
         out().print(Text(str(change)))
     if not changes:

@@ -103,6 +103,7 @@ def sections(
             "login_url": simulator_url,
             "notify_url": notify_url,
         },
+        "bills": {"directory": str(merchant.private_key_file.parent / "bills")},
     }
 
 

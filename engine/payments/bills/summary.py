@@ -57,7 +57,7 @@ def _day_lines(outcome: DayResult, language: Language) -> Iterator[str]:
         yield _say(
             language,
             f"  资金账单：收入 {_yuan(funds.income.fen)}，支出 {_yuan(-funds.outgo.fen)}，"
-            f"净额 {_yuan(funds.moved_fen)}；按交易账单应为 {_yuan(funds.billed_fen)}；其他流水 {funds.other.count:,} 笔",
+            f"净额 {_yuan(funds.moved_fen)}；交易账单合计 {_yuan(funds.billed_fen)}；其他 {funds.other.count:,} 笔",
             f"  fund flow: in {_yuan(funds.income.fen)}, out {_yuan(-funds.outgo.fen)}, net {_yuan(funds.moved_fen)}; "
             f"the trade bill makes it {_yuan(funds.billed_fen)}; {funds.other.count:,} other movements",
         )
