@@ -5,7 +5,7 @@ are written with it. Nobody is called before it is committed, and its number nev
 PostgreSQL does not answer; the outcome is then unknown, and asking the same again under a key changes nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,23 +45,32 @@ class RefundBook:
 
     async def decide(self, wish: RefundWish) -> Decided | RefundRefusal:
         """Write one refund down, or say why not."""
+        return await self.decide_by(wish.order_no, lambda _: wish, key=wish.key)
+
+    async def decide_by(
+        self,
+        order_no: str,
+        wish_of: Callable[[Standing], RefundWish | RefundRefusal],
+        *,
+        key: RequestKey | None = None,
+    ) -> Decided | RefundRefusal:
+        """The same for a wish that depends on how the order stands behind its lock; pure, and quickly made."""
         async with transaction(self._pool) as conn:
-            standing = (await self._standings(conn, [wish.order_no])).get(wish.order_no)
+            standing = (await self._standings(conn, [order_no])).get(order_no)
             if standing is None:
                 return RefundRefusal(RefundCode.UNKNOWN_ORDER)
-            if wish.key is not None:
-                earlier = await self._find_request(conn, wish.key, standing)
+            if key is not None:
+                earlier = await self._find_request(conn, key, standing)
                 if earlier is not None:
                     return earlier
-            planned = plan(standing, wish, spacing_s=self._spacing_s)
+            wish = wish_of(standing)
+            planned = wish if isinstance(wish, RefundRefusal) else plan(standing, wish, spacing_s=self._spacing_s)
             if isinstance(planned, RefundRefusal):
                 return planned
+            assert isinstance(wish, RefundWish)
             await self._write(conn, [planned], wish.cause, wish.reason)
-            if wish.key is not None:
-                key = wish.key
-                await conn.execute(
-                    self._sql.keep_request, key.request_id, key.digest, wish.order_no, planned.out_refund_no
-                )
+            if key is not None:
+                await conn.execute(self._sql.keep_request, key.request_id, key.digest, order_no, planned.out_refund_no)
         return _decided(planned)
 
     async def decide_many(
@@ -120,7 +129,7 @@ class RefundBook:
         """The orders, locked and then read: what is read is true until the transaction ends."""
         await conn.execute(self._sql.lock_orders, list(order_nos))
         rows = await conn.fetch(self._sql.read_standings, list(order_nos))
-        return {row["order_no"]: _standing(row) for row in rows}
+        return {row["order_no"]: standing_of(row) for row in rows}
 
     async def _write(self, conn: "Connection", plans: Sequence[Plan], cause: Cause, reason: str) -> None:
         items = [
@@ -181,7 +190,8 @@ def _decided(planned: Plan) -> Decided:
     )
 
 
-def _standing(row: "asyncpg.Record") -> Standing:
+def standing_of(row: "asyncpg.Record") -> Standing:
+    """A row of read_standings."""
     payment = None
     if row["transaction_id"] is not None:
         payment = Payment(

@@ -117,6 +117,10 @@ returning r.out_refund_no, r.order_no, r.mchid, r.amount_fen, r.total_fen, r.rea
 update refunds set next_check_at = now() + make_interval(secs => $2::float8), last_code = $3, checks = 0
 where out_refund_no = $1 and state = 'intended'
 
+-- name: hasten
+-- Ask at the next turn, as the answer of a call was lost.
+update refunds set next_check_at = now() where out_refund_no = $1 and state = 'abnormal'
+
 -- name: lock_order_of
 -- The order first and its refund after it, here as everywhere.
 select o.order_no from refunds r join orders o using (order_no) where r.out_refund_no = $1 for update of o
@@ -165,6 +169,14 @@ select r.out_refund_no, r.order_no, r.state::text as stage, r.cause::text as cau
 from refunds r where r.order_no = any($1::text[])
 order by r.order_no, r.created_at, r.out_refund_no
 
+-- name: show_refund
+select r.out_refund_no, r.order_no, r.state::text as stage, r.cause::text as cause, r.amount_fen, r.reason, r.refund_id,
+       r.mchid, r.last_code, r.created_at, r.sent_at, r.success_at,
+       (select array_agg(sku_id order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no) as sku_ids,
+       (select array_agg(quantity order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no)
+           as quantities
+from refunds r where r.out_refund_no = $1
+
 -- name: read_terms
 select s.time_zone, s.refund_units_back,
        (select array_agg(days_before order by days_before) from refund_tiers t where t.sale_id = s.sale_id) as days_before,
@@ -172,4 +184,5 @@ select s.time_zone, s.refund_units_back,
 from sales s where s.sale_id = $1
 
 -- name: read_sessions
-select session_id, starts_at, cancelled_at is not null as cancelled from sessions where session_id = any($1::text[])
+select distinct s.session_id, s.starts_at, s.cancelled_at is not null as cancelled
+from skus join sessions s using (session_id) where skus.sku_id = any($1::text[])

@@ -116,6 +116,11 @@ class RefundQueue:
         async with connection(self._pool) as conn:
             await conn.execute(self._sql.postpone, out_refund_no, wait_s, code)
 
+    async def hasten(self, out_refund_no: str) -> None:
+        """Ask WeChat about an abnormal refund at the next turn."""
+        async with connection(self._pool) as conn:
+            await conn.execute(self._sql.hasten, out_refund_no)
+
     async def find_closed(self, *, age_s: float, count_max: int) -> list[str]:
         """Refunds that WeChat closed at least so long ago, and that nobody has tried again."""
         async with connection(self._pool) as conn:
