@@ -13,6 +13,7 @@ from bench.figures.common import (
     paid_count,
     wait_until_paid,
 )
+from bench.generator import Plan, generate
 from bench.machine import CpuUse, cores, cpu_use
 from bench.openloop import Schedule, Sent, send_all
 from bench.report import Effort, Figure, figure
@@ -22,6 +23,7 @@ from bench.stack import OPEN
 CALLBACKS_PER_S = 500
 CALLBACK_P99_MS = 200.0
 CALLBACK_CONNECTIONS = 64
+ORDERING_MAX_S = 30.0
 
 
 def checkouts(bench: Bench) -> list[Figure]:
@@ -91,15 +93,11 @@ def callbacks(bench: Bench) -> list[Figure]:
     def round_() -> float:
         send, openids = buyers.known_orders(stack, OPEN, count)
         known = set(stack.ask_ledger("select array_agg(order_no) from orders where sale_id = $1", OPEN) or [])
-        bench.load(
-            "orders to be paid",
-            port=stack.port,
-            send=send,
-            expect=201,
-            pids=stack.pids,
-            repeat=False,
-            connections=pace.order_connections,
+        ordered = generate(
+            Plan(port=stack.port, requests=send, connections=pace.order_connections, warm_s=0, measure_s=ORDERING_MAX_S)
         )
+        if set(ordered.statuses_all) != {201}:
+            raise RoundSpoilt(f"orders to be paid: {ordered.statuses_all}")
         # As if each buyer had asked for the payment's parameters; nobody is asked about them meanwhile.
         rows = stack.list_ledger(
             """update orders set state = 'paying', next_check_at = now() + interval '1 hour'
