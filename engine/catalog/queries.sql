@@ -92,3 +92,17 @@ select $1, days_before, percent from unnest($2::integer[], $3::integer[]) as tie
 
 -- name: set_paused
 update sales set paused = $2 where sale_id = $1 returning sale_id
+
+-- Everybody who has tickets of the session is to be told, once for each change. A buyer who was not told of the last
+-- change yet is told of both at once: a message says how things are when it is sent.
+-- name: owe_changed
+insert into duties (kind, subject, order_no)
+select distinct 'tell_changed', i.order_no || ':' || k.session_id || ':' || (extract(epoch from now()) * 1000)::bigint,
+       i.order_no
+from skus k join order_items i using (sku_id) join orders o using (order_no, sale_id)
+where k.session_id = $1 and o.state in ('paid', 'refunding') and i.quantity > i.returned
+    and not exists (select from duties d
+                    where d.order_no = i.order_no and d.kind = 'tell_changed' and d.state = 'due'
+                        and d.outcome is distinct from 'sending'
+                        and split_part(d.subject, ':', 2) = k.session_id)
+on conflict do nothing

@@ -108,8 +108,12 @@ class _Ledger:
     sales: Mapping[str, Sale]
 
 
-async def apply(conn: "Connection", sale_file: SaleFile, *, dry_run: bool = False) -> tuple[Change, ...]:
+async def apply(
+    conn: "Connection", sale_file: SaleFile, *, dry_run: bool = False, tell_changed: bool = False
+) -> tuple[Change, ...]:
     """Bring the ledger to what the file says; the changes, in the file's order. A dry run writes nothing.
+
+    With `tell_changed`, buyers of a session whose time or place changed are owed a message, in the same transaction.
 
     Raises `SaleFileInvalid` when the ledger's past forbids it; then nothing was changed.
     """
@@ -121,6 +125,10 @@ async def apply(conn: "Connection", sale_file: SaleFile, *, dry_run: bool = Fals
         changes = tuple(_changes(sale_file, ledger))
         if changes and not dry_run:
             await _write(conn, sale_file, {change.record for change in changes})
+            moved = {change.record for change in changes if change.field in ("starts_ms", "venue")}
+            for session in sale_file.sessions if tell_changed else ():
+                if f"session {session.session_id}" in moved:
+                    await conn.execute(QUERIES.owe_changed, session.session_id)
     return changes
 
 
