@@ -2,8 +2,9 @@
 
 Asked normally, the same token comes back until its last five minutes; then a new one is made and both work
 for a while. A forced refresh makes a new one at once, is rationed, and kills the old one (at once, or after
-the time a knob names). A token that has run out is 42001, one nobody has heard of is 40001: tokens live in
-memory, so a restart is the same to a client as somebody else's forced refresh.
+the time a knob names); too soon after another it makes none and tells the one there is. A token that has run
+out is 42001, one nobody has heard of is 40001: tokens live in memory, so a restart is the same to a client as
+somebody else's forced refresh.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,7 +76,7 @@ class AccessTokens:
 
     def _force(self, luck: Faults, *, now_ms: int) -> tuple[str, int] | tuple[int, str]:
         if self._forced_ms is not None and now_ms < self._forced_ms + luck.token_force_spacing_ms:
-            return 45011, "api minute-quota reach limit  mustslower  retry next minute"
+            return self._current, (self._ends_ms[self._current] - now_ms) // 1000
         if not self._forced_per_day.take(luck.token_force_quota_day, now_ms=now_ms):
             return 45009, "reach max api daily quota limit"
         old = self._current

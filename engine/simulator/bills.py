@@ -5,9 +5,6 @@ accepted, and neither row is ever changed later: the state of a refund is the on
 cut. Every value is prefixed with a backtick, money is yuan with two decimals, the fee has five because
 WeChat writes it so, though it is rounded to the fen. A refund gives back its share of the fee, so that an
 order refunded whole cost nothing.
-
-What public sources leave open is decided here: in the bill of everything a refund's 交易时间 is the moment it
-was accepted, in the bill of refunds it is the payment's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,7 +164,7 @@ def entries(
                 status = refund.status if settled else RefundStatus.PROCESSING
                 found.append(
                     Entry(
-                        moment_ms=refund.created_ms if bill_type is BillType.ALL else order.paid_ms,
+                        moment_ms=refund.created_ms,
                         order=order,
                         state="REFUND",
                         order_fen=0,

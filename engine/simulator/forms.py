@@ -119,14 +119,14 @@ _REFUND = Record(
 
 def read_order(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> OrderRequest | Refusal:
     """The body of POST /v3/pay/transactions/jsapi."""
-    document = _read(body, _ORDER)
+    document = read(body, _ORDER)
     if isinstance(document, Refusal):
         return document
     if document["mchid"] != merchant.mchid:
         return parameter("/mchid", document["mchid"], "differs from the mchid of Authorization")
     if document["appid"] not in merchant.appids:
         return APPID_MISMATCH
-    found = _notify_fault(document["notify_url"], http_anywhere=http_anywhere)
+    found = notify_fault(document["notify_url"], http_anywhere=http_anywhere)
     if found is not None:
         return found
     expires_ms: int | None = None
@@ -151,7 +151,7 @@ def read_order(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Order
 
 def read_close(body: bytes, merchant: Merchant) -> Refusal | None:
     """The body of a close says nothing but who closes."""
-    document = _read(body, _CLOSE)
+    document = read(body, _CLOSE)
     if isinstance(document, Refusal):
         return document
     if document["mchid"] != merchant.mchid:
@@ -161,7 +161,7 @@ def read_close(body: bytes, merchant: Merchant) -> Refusal | None:
 
 def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> RefundRequest | Refusal:
     """The body of POST /v3/refund/domestic/refunds."""
-    document = _read(body, _REFUND)
+    document = read(body, _REFUND)
     if isinstance(document, Refusal):
         return document
     if ("transaction_id" in document) == ("out_trade_no" in document):
@@ -170,7 +170,7 @@ def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Refu
     if found is not None:
         return found
     if "notify_url" in document:
-        found = _notify_fault(document["notify_url"], http_anywhere=http_anywhere)
+        found = notify_fault(document["notify_url"], http_anywhere=http_anywhere)
         if found is not None:
             return found
     return RefundRequest(
@@ -182,6 +182,7 @@ def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Refu
         total_fen=document["amount"]["total"],
         notify_url=document.get("notify_url"),
         terms=_terms(document),
+        reason=document.get("reason", ""),
     )
 
 
@@ -190,7 +191,7 @@ def read_abnormal(body: bytes, unseal: Callable[[str, str], str | Refusal]) -> t
 
     `unseal` opens one encrypted field, given its path and its text.
     """
-    document = _read(body, _ABNORMAL)
+    document = read(body, _ABNORMAL)
     if isinstance(document, Refusal):
         return document
     if document["type"] == "MERCHANT_BANK_CARD":
@@ -227,7 +228,8 @@ def _refund_parts_fault(document: Any) -> Refusal | None:
     return None
 
 
-def _read(body: bytes, form: Record) -> Any:
+def read(body: bytes, form: Record) -> Any:
+    """The parsed body, or the Refusal of its first fault."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -240,7 +242,8 @@ def _terms(document: object) -> str:
     return blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
-def _notify_fault(url: str, *, http_anywhere: bool) -> Refusal | None:
+def notify_fault(url: str, *, http_anywhere: bool) -> Refusal | None:
+    """Why WeChat would not call this address, or None."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

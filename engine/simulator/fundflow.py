@@ -1,16 +1,18 @@
 """The fund-flow bill of one day: every movement of the merchant's account, as pure functions.
 
-A payment is two movements, the money in and the fee out. A refund is one, net of the fee it gives back, at
-the moment it was accepted; a refund that WeChat closed never took money. The balance runs from the
-merchant's first movement, so the last line of one day and the first of the next fit together. Only the
-basic account moves; the operation and the fee account stay empty.
+A payment is two movements, the money in and the fee out. A refund is two as well, the money out and its share
+of the fee back, at the moment it was accepted; closing it brings the money back and no fee ever moved. The
+balance runs from the merchant's first movement, so the last line of one day and the first of the next fit
+together. Only the basic account moves; the operation and the fee account stay empty.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
+from hashlib import blake2b
 
-from engine.simulator.bills import day_starts_ms, fee_fen, fees_returned, moment, yuan
+from engine.simulator.bills import day_starts_ms, escape, fee_fen, fees_returned, moment, yuan
 from engine.simulator.orders import DAY_MS, Order
 from engine.simulator.refunds import Refund, RefundStatus
 
@@ -33,11 +35,16 @@ TOTALS = ("资金流水总笔数", "收入笔数", "收入金额", "支出笔数
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One line; `signed_fen` is positive for income. `number` is the merchant's, `business_no` WeChat's."""
+    """One line; `signed_fen` is positive for income. `number` is the merchant's, `business_no` WeChat's.
 
+    `step` counts the movements of one business number: 1 is the money itself.
+    """
+
+    mchid: str
     moment_ms: int
     business_no: str
-    step: int  # 1 for the first movement of a business number, 2 for its fee.
+    step: int
+    business: str
     kind: str
     signed_fen: int
     note: str
@@ -80,14 +87,14 @@ def lines(rows: Sequence[Movement]) -> Iterator[str]:
         cells = (
             moment(row.moment_ms),
             row.business_no,
-            f"{row.business_no}{row.step}",
-            row.kind,
+            _flow_no(row),
+            row.business,
             row.kind,
             "收入" if row.signed_fen > 0 else "支出",
             yuan(abs(row.signed_fen)),
             yuan(row.balance_fen),
             "system",
-            row.note,
+            escape(row.note),
             row.number,
         )
         yield ",".join([f"`{cell}" for cell in cells])
@@ -101,21 +108,24 @@ def lines(rows: Sequence[Movement]) -> Iterator[str]:
 def _of_order(order: Order, refunds: Sequence[Refund], rate_bp: int) -> Iterator[Movement]:
     if order.paid_ms is None or order.transaction_id is None:
         return
-    yield Movement(order.paid_ms, order.transaction_id, 1, "交易", order.total_fen, "", order.out_trade_no)
+    trade = partial(Movement, order.mchid, order.paid_ms, order.transaction_id, number=order.out_trade_no, note="")
+    yield trade(1, "交易", "交易", order.total_fen)
     fee = fee_fen(order.total_fen, rate_bp)
     if fee:
-        yield Movement(order.paid_ms, order.transaction_id, 2, "扣除交易手续费", -fee, "", order.out_trade_no)
+        yield trade(2, "交易", "扣除交易手续费", -fee)
     fees = fees_returned(order, refunds, rate_bp)
     for refund in refunds:
-        if refund.status is not RefundStatus.CLOSED:
-            returned_fen = fees[refund.out_refund_no]
-            note = f"退款总金额{yuan(refund.refund_fen)}元;含手续费{yuan(returned_fen)}元"
-            yield Movement(
-                refund.created_ms,
-                refund.refund_id,
-                1,
-                "退款",
-                returned_fen - refund.refund_fen,
-                note,
-                refund.out_refund_no,
-            )
+        accepted = partial(
+            Movement, order.mchid, refund.created_ms, refund.refund_id, number=refund.out_refund_no, note=refund.reason
+        )
+        yield accepted(1, "退款", "退款", -refund.refund_fen)
+        if fees[refund.out_refund_no]:
+            yield accepted(2, "交易", "退还交易手续费", fees[refund.out_refund_no])
+        if refund.status is RefundStatus.CLOSED and refund.settled_ms is not None:
+            yield replace(accepted(3, "退款", "退款关闭", refund.refund_fen), moment_ms=refund.settled_ms)
+
+
+def _flow_no(row: Movement) -> str:
+    """28 digits: mchid, China date, and ten that are the same for the same movement."""
+    digest = blake2b(f"{row.business_no} {row.step}".encode(), digest_size=8).digest()
+    return f"{row.mchid}{moment(row.moment_ms)[:10].replace('-', '')}{int.from_bytes(digest) % 10**10:010}"

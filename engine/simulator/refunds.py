@@ -60,6 +60,7 @@ class RefundRequest:
     total_fen: int
     notify_url: str | None
     terms: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Refund:
     settled_ms: int | None = None
     channel: str = ORIGINAL
     received_by: str = _RECEIVED_BY
+    reason: str = ""
 
 
 def accept(
@@ -122,6 +124,7 @@ def accept(
         notify_url=request.notify_url,
         terms=request.terms,
         created_ms=now_ms,
+        reason=request.reason,
     )
 
 

@@ -2,12 +2,14 @@
 
 One upload names one paid order, by the merchant's number or WeChat's. The first complete one settles the
 order's funds; after that it may be corrected once, and no more. An order shipped in parts takes further parts
-until the last one says so. Error codes are those of WeChat's page for this interface. The papers of the
+until the last one says so; to change the manner of shipping is the one correction too. A later upload must
+carry a later time. Error codes are those of WeChat's page for this interface. The papers of the
 ledger keep what was uploaded.
 """
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from engine.simulator.fields import Field, Flag, Listing, Record, Text, Whole
@@ -22,7 +24,7 @@ EXPRESS, PICKUP = 1, 4
 WHOLE, SPLIT = 1, 2
 Error = tuple[int, str]
 
-_UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)")
+_UPLOAD_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _CONTACT = Record({"consignor_contact": Text(1024), "receiver_contact": Text(1024)})
 _PARCEL = Record(
     {
@@ -97,7 +99,7 @@ def form_fault(asked: Mapping[str, Any]) -> Error | None:
     fault = _FORM.fault(asked, "")
     if fault is not None:
         issue = fault.detail or {}
-        return 10060014, f"参数错误 {issue.get('field', '')} {issue.get('issue', fault.message)}".rstrip()
+        return 47001, f"data format error {issue.get('field', '')} {issue.get('issue', fault.message)}".rstrip()
     if asked["order_key"]["order_number_type"] not in (1, 2):
         return 10060014, "参数错误 order_number_type"
     if not 1 <= asked["logistics_type"] <= PICKUP:
@@ -108,7 +110,7 @@ def form_fault(asked: Mapping[str, Any]) -> Error | None:
         return 10060006, "非快递发货时不允许分拆发货"
     if asked["delivery_mode"] == SPLIT and "is_all_delivered" not in asked:
         return 10060007, "分拆发货模式下必须填写 is_all_delivered"
-    if not _UPLOAD_TIME.fullmatch(asked["upload_time"]):
+    if _uploaded_ms(asked["upload_time"]) is None:
         return 268485216, "上传时间非法，请按照 RFC 3339 格式填写"
     parcels = asked["shipping_list"]
     if not 1 <= len(parcels) <= PARCELS_MAX or (asked["delivery_mode"] == WHOLE and len(parcels) != 1):
@@ -125,12 +127,23 @@ def form_fault(asked: Mapping[str, Any]) -> Error | None:
     return None
 
 
+def _uploaded_ms(text: str) -> int | None:
+    """The moment an upload says of itself, or None for something else than a moment."""
+    if not _UPLOAD_TIME.fullmatch(text):
+        return None
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return None
+
+
 def add(
     known: Mapping[str, Any] | None, asked: Mapping[str, Any], order: Order, *, now_ms: int
 ) -> dict[str, Any] | Error:
     """The paper of an order after a valid upload: its first, its next part, or its one correction."""
     parcels = asked["shipping_list"]
     complete = asked["delivery_mode"] == WHOLE or asked["is_all_delivered"]
+    uploaded_ms = _uploaded_ms(asked["upload_time"]) or 0
     if known is None:
         return {
             "mchid": order.mchid,
@@ -140,24 +153,31 @@ def add(
             "delivery_mode": asked["delivery_mode"],
             "shipping_list": parcels,
             "uploads": 1,
+            "uploaded_ms": uploaded_ms,
             "corrected": False,
             "settled_ms": now_ms if complete else None,
         }
-    uploads = known["uploads"] + 1
-    if known["settled_ms"] is None:
+    if uploaded_ms <= known["uploaded_ms"]:
+        return 10060023, "发货信息未更新"
+    same_manner = all(known[name] == asked[name] for name in ("logistics_type", "delivery_mode"))
+    later = {"uploads": known["uploads"] + 1, "uploaded_ms": uploaded_ms}
+    if known["settled_ms"] is None and same_manner:
         together = [*known["shipping_list"], *parcels]
         if len(together) > PARCELS_MAX:
             return 10060024, "物流信息列表的长度有误"
-        settled_ms = now_ms if complete else None
-        return dict(known) | {"shipping_list": together, "uploads": uploads, "settled_ms": settled_ms}
+        return dict(known) | later | {"shipping_list": together, "settled_ms": now_ms if complete else None}
     if known["corrected"]:
         return 10060003, "支付单已使用重新发货机会"
-    if known["shipping_list"] == parcels and known["logistics_type"] == asked["logistics_type"]:
+    if known["shipping_list"] == parcels and same_manner:
         return 10060023, "发货信息未更新"
-    return dict(known) | {
-        "logistics_type": asked["logistics_type"],
-        "delivery_mode": asked["delivery_mode"],
-        "shipping_list": parcels,
-        "uploads": uploads,
-        "corrected": True,
-    }
+    return (
+        dict(known)
+        | later
+        | {
+            "logistics_type": asked["logistics_type"],
+            "delivery_mode": asked["delivery_mode"],
+            "shipping_list": parcels,
+            "corrected": True,
+            "settled_ms": known["settled_ms"] or (now_ms if complete else None),
+        }
+    )

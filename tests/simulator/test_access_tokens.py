@@ -81,11 +81,17 @@ def test_a_knob_lets_the_old_token_live_on_after_a_forced_refresh() -> None:
     assert [error(kept, old, T + 300_000), error(kept, old, T + 300_001)] == [None, 40001]
 
 
-def test_forced_refreshes_are_half_a_minute_apart_and_twenty_a_day() -> None:
+def test_a_forced_refresh_too_soon_after_another_changes_nothing() -> None:
+    kept = tokens()
+    token = issued(kept, T, force=True)
+    assert kept.issue(FORCED, now_ms=T + 29_999) == (token, 7170)
+    assert issued(kept, T + 30_000, force=True) != token
+
+
+def test_forced_refreshes_are_twenty_a_day() -> None:
     kept = tokens()
     start_ms = T - T % 86_400_000
     issued(kept, start_ms, force=True)
-    assert kept.issue(FORCED, now_ms=start_ms + 29_999)[0] == 45011
     for turn in range(1, 20):
         issued(kept, start_ms + turn * 30_000, force=True)
     assert kept.issue(FORCED, now_ms=start_ms + 20 * 30_000)[0] == 45009

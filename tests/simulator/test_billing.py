@@ -69,7 +69,7 @@ async def test_peer_reads_the_fund_flow_bill(peer: WeChatPay, open_books: Caller
     status, told = await ask(peer.fundflow_bill, bill_date=today())
     assert status == 200
     _, packed = await asyncio.to_thread(peer.download_bill, told["download_url"])
-    assert [row["业务名称"] for row in table(gzip.decompress(packed))] == ["交易", "扣除交易手续费"]
+    assert [row["业务类型"] for row in table(gzip.decompress(packed))] == ["交易", "扣除交易手续费"]
 
 
 async def test_a_refund_stands_beside_its_payment(open_books: Caller) -> None:

@@ -30,10 +30,18 @@ def shipped(known: dict[str, Any] | None, asked: dict[str, Any]) -> dict[str, An
     return paper
 
 
-def part(*, last: bool, number: str) -> dict[str, Any]:
+def part(*, last: bool, number: int) -> dict[str, Any]:
     return upload(
-        logistics_type=1, delivery_mode=2, is_all_delivered=last, shipping_list=[SENT | {"tracking_no": number}]
+        logistics_type=1,
+        delivery_mode=2,
+        is_all_delivered=last,
+        shipping_list=[SENT | {"tracking_no": str(number)}],
+        upload_time=f"2026-03-01T12:00:{number:02}.123+08:00",
     )
+
+
+def later(**changed: Any) -> dict[str, Any]:
+    return upload(upload_time="2026-03-01T12:00:01+08:00", **changed)
 
 
 def test_a_right_upload_has_no_fault() -> None:
@@ -43,15 +51,16 @@ def test_a_right_upload_has_no_fault() -> None:
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        (upload(order_key=None), 10060014),
-        (upload(payer={"openid": "short"}), 10060014),
+        (upload(order_key=None), 47001),
+        (upload(payer={"openid": "short"}), 47001),
         (upload(order_key={"order_number_type": 3}), 10060014),
         (upload(logistics_type=5), 10060005),
-        (upload(logistics_type=0), 10060014),
+        (upload(logistics_type=0), 47001),
         (upload(delivery_mode=3), 10060014),
         (upload(delivery_mode=2), 10060006),
         (upload(delivery_mode=2, logistics_type=1, shipping_list=[SENT]), 10060007),
-        (upload(upload_time="2026-03-01T12:00:00+08:00"), 268485216),
+        (upload(upload_time="2026-03-01T12:00:00.123+0800"), 268485216),
+        (upload(upload_time="2026-02-30T12:00:00.123+08:00"), 268485216),
         (upload(shipping_list=[]), 10060024),
         (upload(shipping_list=[PARCEL, PARCEL]), 10060024),
         (upload(shipping_list=[SENT] * 16, logistics_type=1, delivery_mode=2, is_all_delivered=True), 10060024),
@@ -59,7 +68,8 @@ def test_a_right_upload_has_no_fault() -> None:
         (upload(shipping_list=[{"item_desc": "票" * 121}]), 10060009),
         (upload(logistics_type=1), 10060014),
         (upload(logistics_type=1, shipping_list=[SENT | {"express_company": "SF"}]), 10060019),
-        (upload(shipping_list=[PARCEL | {"colour": "red"}]), 10060014),
+        (upload(shipping_list=[PARCEL | {"colour": "red"}]), 47001),
+        (upload(shipping_list=PARCEL), 47001),
     ],
 )
 def test_each_wrong_upload_has_its_code(asked: dict[str, Any], code: int) -> None:
@@ -73,26 +83,33 @@ def test_a_whole_shipment_lets_the_money_go() -> None:
 
 
 def test_parts_let_the_money_go_with_the_last() -> None:
-    first = shipped(None, part(last=False, number="1"))
-    second = shipped(first, part(last=True, number="2"))
+    first = shipped(None, part(last=False, number=1))
+    second = shipped(first, part(last=True, number=2))
     assert (first["settled_ms"], second["settled_ms"]) == (None, NOON_MS)
     assert [parcel["tracking_no"] for parcel in second["shipping_list"]] == ["1", "2"]
 
 
 def test_parts_are_fifteen_at_most() -> None:
-    paper = shipped(None, part(last=False, number="0"))
+    paper = shipped(None, part(last=False, number=0))
     for number in range(1, 15):
-        paper = shipped(paper, part(last=False, number=str(number)))
-    assert add(paper, part(last=True, number="16"), PAID, now_ms=NOON_MS) == (10060024, "物流信息列表的长度有误")
+        paper = shipped(paper, part(last=False, number=number))
+    assert add(paper, part(last=True, number=16), PAID, now_ms=NOON_MS) == (10060024, "物流信息列表的长度有误")
 
 
 def test_what_was_uploaded_may_be_corrected_once() -> None:
     first = shipped(None, upload())
-    corrected = shipped(first, upload(shipping_list=[{"item_desc": "对号入座"}]))
+    corrected = shipped(first, later(shipping_list=[{"item_desc": "对号入座"}]))
     assert (corrected["corrected"], corrected["settled_ms"]) == (True, first["settled_ms"])
-    again = add(corrected, upload(), PAID, now_ms=NOON_MS)
+    again = add(corrected, upload(upload_time="2026-03-01T12:00:02+08:00"), PAID, now_ms=NOON_MS)
     assert again == (10060003, "支付单已使用重新发货机会")
 
 
-def test_the_same_again_is_no_correction() -> None:
-    assert add(shipped(None, upload()), upload(), PAID, now_ms=NOON_MS) == (10060023, "发货信息未更新")
+def test_another_manner_of_shipping_is_the_one_correction() -> None:
+    first = shipped(None, part(last=False, number=0))
+    changed = shipped(first, later())
+    assert (changed["corrected"], changed["settled_ms"], changed["shipping_list"]) == (True, NOON_MS, [PARCEL])
+
+
+@pytest.mark.parametrize("asked", [later(), upload(shipping_list=[{"item_desc": "对号入座"}])])
+def test_the_same_again_or_an_earlier_upload_is_no_correction(asked: dict[str, Any]) -> None:
+    assert add(shipped(None, upload()), asked, PAID, now_ms=NOON_MS) == (10060023, "发货信息未更新")
