@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 QUERIES = Path(__file__).with_name("queries.sql")
 
-# Where WeChat is the one who moves it next.
+# What WeChat may have news about.
 IN_MOTION = (State.ISSUING, State.ISSUE_ACCEPTED, State.ISSUED, State.ISSUE_FAILED)
-IN_REVERSE = (State.REVERSING, State.REVERSE_ACCEPTED, State.REVERSE_FAILED)
+IN_REVERSE = (State.REVERSING, State.REVERSE_ACCEPTED, State.REVERSE_FAILED, State.REVERSED)
 AT_REST = (State.ISSUED, State.REVERSED, State.REPLACED, State.VOID)
 
 _FIELDS = [field.name for field in fields(Fapiao)]
@@ -88,7 +88,7 @@ class FapiaoBook:
             return True
 
     async def wake(self, apply_id: str, mchid: str) -> bool:
-        """Whether anything of this application is in motion; it is asked about now."""
+        """Whether WeChat can have news about anything of this application; it is asked about now."""
         return bool(await self._fetch(self._sql.wake, apply_id, mchid, _names([*IN_MOTION, *IN_REVERSE])))
 
     async def take_due(self, waits_s: Sequence[float], *, count_max: int) -> list[Fapiao]:

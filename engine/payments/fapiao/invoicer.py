@@ -36,7 +36,12 @@ FIRST_LOOK_S = 3.0  # most are issued within seconds
 DUE_COUNT_MAX = 16
 # A link lives half an hour; a title that is not there long after it will be told about, if ever.
 ASKED_TRIES_MAX = 8
+# What the buyer's wallet does follows by itself; it is looked for a few times, and told about.
 CARD_TRIES_MAX = 5
+CARD_AT_REST: Mapping[State, CardStatus] = {
+    State.ISSUED: CardStatus.INSERTED,
+    State.REVERSED: CardStatus.DISCARDED,
+}
 # After hours without a definite answer somebody should know. It goes on being asked about every hour.
 STUCK_TRIES = 10
 STUCK = frozenset({State.APPLIED, State.ISSUING, State.ISSUE_ACCEPTED, State.REVERSING, State.REVERSE_ACCEPTED})
@@ -190,9 +195,9 @@ class Invoicer:
             self._tell(fapiao, found)
         else:
             await self._mirror(fapiao, found)
-        in_the_wallet = isinstance(found, FapiaoReport) and found.card_status is CardStatus.INSERTED
-        seen_enough = in_the_wallet or fapiao.tries >= CARD_TRIES_MAX
-        if fapiao.state in FAILED or (fapiao.state is State.ISSUED and seen_enough):
+        settled = isinstance(found, FapiaoReport) and found.card_status is CARD_AT_REST.get(fapiao.state)
+        at_rest = fapiao.state in CARD_AT_REST and (settled or fapiao.tries >= CARD_TRIES_MAX)
+        if at_rest or fapiao.state in FAILED:
             await self._book.rest(fapiao)
 
     async def _mirror(self, fapiao: Fapiao, report: FapiaoReport) -> None:
@@ -206,9 +211,8 @@ class Invoicer:
             again = money is not None and money.kept_fen > 0
             if self._rules.reissue == "new":
                 next_apply_id = fapiao_id_of(fapiao.order_no, fapiao.round + 1)
-        next_look_s = self._first_look_s if event in (Event.ISSUE_ACCEPTED, Event.ISSUED) else None
         await self._move(
-            fapiao, event, report=report, next_look_s=next_look_s, again=again, next_apply_id=next_apply_id
+            fapiao, event, report=report, next_look_s=self._first_look_s, again=again, next_apply_id=next_apply_id
         )
 
     async def _move(
