@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any
@@ -84,16 +85,21 @@ class Certificates:
         api_v3_key: bytes,
         now_s: Callable[[], float],
         every_s: float,
+        tick_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fetch` downloads them, and checks its answer with the keys that its argument finds in a body."""
+        """`now_s` dates certificates, `tick_s` spaces downloads.
+
+        `fetch` downloads them, and checks its answer with the keys that its argument finds in a body.
+        """
         self._keys = keys
         self._fetch = fetch
         self._mchid = mchid
         self._api_v3_key = api_v3_key
         self._now_s = now_s
         self._every_s = every_s
+        self._tick_s = tick_s
         self._running: asyncio.Task[Refreshed] | None = None
-        self._tried_at_s = self._fetched_at_s = float("-inf")  # on the loop's clock
+        self._tried_at_s = self._fetched_at_s = float("-inf")
 
     def close(self) -> None:
         """Ends a download that is under way."""
@@ -123,19 +129,20 @@ class Certificates:
 
     def keep_fresh(self) -> None:
         """Downloads them in the background when the last download is long ago. Cheap enough for every request."""
-        if asyncio.get_running_loop().time() - self._fetched_at_s >= self._every_s and self._may_try(STRANGER_EVERY_S):
+        if self._tick_s() - self._fetched_at_s >= self._every_s and self._may_try(STRANGER_EVERY_S):
             self._start()
 
     def _may_try(self, every_s: float) -> bool:
         """Whether a download is under way, or enough time has passed since the last began."""
         if self._running is not None and not self._running.done():
             return True
-        return asyncio.get_running_loop().time() - self._tried_at_s >= every_s
+        return self._tick_s() - self._tried_at_s >= every_s
 
     def _start(self) -> asyncio.Task[Refreshed]:
         if self._running is None or self._running.done():
-            self._tried_at_s = asyncio.get_running_loop().time()
-            self._running = asyncio.create_task(self._refresh(), name=f"certificates-{self._mchid}")
+            loop = asyncio.get_running_loop()
+            self._tried_at_s = self._tick_s()
+            self._running = loop.create_task(self._refresh(), name=f"certificates-{self._mchid}")
         return self._running
 
     async def _refresh(self) -> Refreshed:
@@ -153,7 +160,7 @@ class Certificates:
 
     def _taken(self, answer: Answer | Silence) -> Refreshed:
         if isinstance(answer, Answer) and answer.status == 404:
-            self._fetched_at_s = asyncio.get_running_loop().time()
+            self._fetched_at_s = self._tick_s()
             if not self._keys.any(self._now_s()):
                 advice = "set public_key_id and public_key_file: this merchant has a public key instead"
                 log.error("no_platform_certificates", mchid=self._mchid, advice=advice)
@@ -165,7 +172,7 @@ class Certificates:
             except Unreadable as error:
                 reason = f"{error}: check api_v3_key"
             else:
-                self._fetched_at_s = asyncio.get_running_loop().time()
+                self._fetched_at_s = self._tick_s()
                 return Refreshed.LEARNED
         log.warning("platform_certificates_not_refreshed", mchid=self._mchid, reason=reason)
         return Refreshed.FAILED

@@ -8,14 +8,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 KEYS = Path(__file__).parents[1] / "samples" / "keys"
 APPID = "wx5a1e000000000001"
@@ -26,6 +28,10 @@ SERIAL = "PUB_KEY_ID_0119000007772026010100000000000001"
 NEXT_SERIAL = "PUB_KEY_ID_0119000007772026010100000000000002"
 OPENID = "oTestBuyer-000000000000000001"
 NOW_S = 1767232991.0  # 2026-01-01 10:03:11 in China
+
+CERTIFICATE = "7132D72A03E93CDDF8C03BBD1F37EEDF00000001"
+NEXT_CERTIFICATE = "7132D72A03E93CDDF8C03BBD1F37EEDF00000002"
+DAY_S = 86400.0
 
 Pairs = list[tuple[str, str]]
 
@@ -141,3 +147,33 @@ def refund_notice(status: str) -> dict[str, Any]:
     if status == "SUCCESS":
         fields["success_time"] = "2026-01-01T11:05:00+08:00"
     return fields
+
+
+def certificate(
+    serial: str = CERTIFICATE,
+    key: RSAPrivateKey = PLATFORM_KEY,
+    *,
+    begins_s: float = NOW_S - 1000 * DAY_S,
+    expires_s: float = NOW_S + 100 * DAY_S,
+) -> bytes:
+    """A platform certificate in PEM."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Tenpay.com sign")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), int(serial, 16))
+        .not_valid_before(datetime.fromtimestamp(begins_s, UTC))
+        .not_valid_after(datetime.fromtimestamp(expires_s, UTC))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(Encoding.PEM)
+
+
+def listed(serial: str = CERTIFICATE, pem: bytes | None = None, *, api_v3_key: str = API_V3_KEY) -> dict[str, Any]:
+    """One entry of /v3/certificates."""
+    resource = sealed(certificate(serial) if pem is None else pem, "certificate", key=api_v3_key)
+    del resource["original_type"]
+    return {
+        "serial_no": serial,
+        "effective_time": "2023-04-07T10:03:11+08:00",
+        "expire_time": "2026-04-11T10:03:11+08:00",
+        "encrypt_certificate": resource,
+    }
