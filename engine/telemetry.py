@@ -45,6 +45,7 @@ CERTIFICATE_DOWNLOADS = Counter(
 )
 NOTIFICATIONS_REFUSED = Counter("floodgate_notifications_refused", "Notifications not accepted.", ["reason"])
 REFUNDS = Counter("floodgate_refunds", "Refunds, by state reached.", ["state"])
+SESSION_REFUNDS = Counter("floodgate_session_refunds_decided", "Refunds decided because a session was cancelled.")
 FAPIAOS = Counter("floodgate_fapiaos", "E-fapiao, by state reached.", ["state"])
 BILL_DAYS = Counter("floodgate_bill_days", "Days compared with WeChat's bills, by outcome.", ["outcome"])
 BILL_DAYS_OPEN = Gauge("floodgate_bill_days_open", "Days that were begun and are not yet reconciled.")

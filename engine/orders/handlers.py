@@ -12,6 +12,7 @@ from engine.orders.records import Order, is_order_no
 from engine.orders.request import is_idempotency_key, read_items
 from engine.orders.states import Event, State
 from engine.orders.telling import tell_released
+from engine.stock.claim import Item
 from engine.stock.codes import ReserveCode
 from engine.stock.stock import Stock
 from engine.web.buyers import Buyers
@@ -37,6 +38,9 @@ CODES: dict[ReserveCode, Code] = {
     ReserveCode.HELD_BY_OTHERS: Code.HELD_BY_OTHERS,
     ReserveCode.TOO_FEW_LEFT: Code.TOO_FEW_LEFT,
 }
+
+# What Redis says of a SKU that it has no units of; it does not know why.
+NO_UNITS = (Code.SOLD_OUT, Code.HELD_BY_OTHERS, Code.TOO_FEW_LEFT)
 
 
 class OrderRoutes:
@@ -96,10 +100,12 @@ class OrderRoutes:
         placed = await desk.placer.place(buyer, key, items)
         if isinstance(placed, Order):
             return answer(placed.document(), status=201)
-        return self._refused(request, placed, desk)
+        return self._refused(request, placed, desk, items)
 
-    def _refused(self, request: Request, refused: Refused, desk: Desk) -> Response:
+    def _refused(self, request: Request, refused: Refused, desk: Desk, items: tuple[Item, ...]) -> Response:
         code = CODES[refused.code]
+        if code in NO_UNITS and any(_is_withdrawn(desk, item) for item in items):
+            return refuse(request, Code.SESSION_CANCELLED)
         if code is Code.NOT_OPEN and (now_ms := desk.stock.redis_now_ms()) is not None:
             wait_ms = max(OPENING_WAIT_MS_MIN, desk.live.sale.opens_ms - now_ms)
             return refuse(request, code, retry_after_ms=wait_ms)
@@ -144,3 +150,8 @@ class OrderRoutes:
             return Code.LOGIN_REQUIRED
         order = await self._reader.read(order_no if is_order_no(order_no) else "")
         return order if order is not None and order.buyer == buyer else Code.UNKNOWN_ORDER
+
+
+def _is_withdrawn(desk: Desk, item: Item) -> bool:
+    sku = desk.live.skus.get(item.sku_id)
+    return sku is not None and sku.withdrawn

@@ -26,7 +26,9 @@ class Code(enum.StrEnum):
     UNKNOWN_ROUTE = "UNKNOWN_ROUTE"
     UNKNOWN_SALE = "UNKNOWN_SALE"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    UNKNOWN_SESSION = "UNKNOWN_SESSION"
     UNKNOWN_FAPIAO = "UNKNOWN_FAPIAO"
+    UNKNOWN_REFUND = "UNKNOWN_REFUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     KEY_REUSED = "KEY_REUSED"
@@ -38,8 +40,17 @@ class Code(enum.StrEnum):
     SOLD_OUT = "SOLD_OUT"
     HELD_BY_OTHERS = "HELD_BY_OTHERS"
     TOO_FEW_LEFT = "TOO_FEW_LEFT"
+    SESSION_CANCELLED = "SESSION_CANCELLED"
     NOT_PAYABLE = "NOT_PAYABLE"
     NOT_CANCELLABLE = "NOT_CANCELLABLE"
+    REFUND_UNDER_WAY = "REFUND_UNDER_WAY"
+    NOT_REFUNDABLE = "NOT_REFUNDABLE"
+    REFUND_TOO_LATE = "REFUND_TOO_LATE"
+    REFUND_TOO_MANY = "REFUND_TOO_MANY"
+    REFUND_TOO_MUCH = "REFUND_TOO_MUCH"
+    NOTHING_TO_REFUND = "NOTHING_TO_REFUND"
+    REFUND_NOT_FAILED = "REFUND_NOT_FAILED"
+    CARD_NOT_TAKEN = "CARD_NOT_TAKEN"
     NO_FAPIAO = "NO_FAPIAO"
     FAPIAO_EXISTS = "FAPIAO_EXISTS"
     FAPIAO_NOT_FAILED = "FAPIAO_NOT_FAILED"
@@ -49,6 +60,7 @@ class Code(enum.StrEnum):
     UNKNOWN_SKU = "UNKNOWN_SKU"
     ORDER_LIMIT = "ORDER_LIMIT"
     UNKNOWN_STATE = "UNKNOWN_STATE"
+    REASON_INVALID = "REASON_INVALID"
     FENCED = "FENCED"
     OVERLOADED = "OVERLOADED"
     UNAVAILABLE = "UNAVAILABLE"
@@ -78,6 +90,8 @@ PROBLEMS: dict[Code, Problem] = {
     Code.UNKNOWN_ROUTE: Problem(404, "There is nothing at this address.", "地址不存在。"),
     Code.UNKNOWN_SALE: Problem(404, "There is no such sale.", "没有这场销售。"),
     Code.UNKNOWN_ORDER: Problem(404, "You have no such order.", "没有这个订单。"),
+    Code.UNKNOWN_SESSION: Problem(404, "There is no such session.", "没有这个场次。"),
+    Code.UNKNOWN_REFUND: Problem(404, "There is no such refund.", "没有这笔退款。"),
     Code.UNKNOWN_FAPIAO: Problem(404, "There is no such e-fapiao.", "没有这张电子发票。"),
     Code.METHOD_NOT_ALLOWED: Problem(405, "This address does not take that method.", "请求方法不支持。"),
     Code.REQUEST_TIMEOUT: Problem(408, "The request arrived too slowly.", "请求超时。"),
@@ -95,8 +109,21 @@ PROBLEMS: dict[Code, Problem] = {
         2000,
     ),
     Code.TOO_FEW_LEFT: Problem(409, "Fewer units are left than you asked for.", "余票不足，请减少数量。"),
+    Code.SESSION_CANCELLED: Problem(
+        409, "This session is cancelled; its tickets are sold no more.", "该场次已取消，停止售票。"
+    ),
     Code.NOT_PAYABLE: Problem(409, "This order cannot be paid any more.", "订单已无法支付。"),
     Code.NOT_CANCELLABLE: Problem(409, "This order cannot be cancelled any more.", "订单已无法取消。"),
+    Code.REFUND_UNDER_WAY: Problem(
+        409, "A refund of this order is under way; wait until it is done.", "该订单有退款正在处理，请稍后再试。"
+    ),
+    Code.NOT_REFUNDABLE: Problem(409, "This order cannot be refunded now.", "该订单目前无法退款。"),
+    Code.REFUND_TOO_LATE: Problem(409, "The payment is too old to be refunded.", "支付时间已超过可退款期限。"),
+    Code.REFUND_TOO_MANY: Problem(409, "This order was refunded too often already.", "该订单退款次数已达上限。"),
+    Code.REFUND_TOO_MUCH: Problem(409, "This is more than is left of the order.", "超出该订单可退的数量或金额。"),
+    Code.NOTHING_TO_REFUND: Problem(409, "Nothing is given back for these tickets now.", "按退票规则，目前无可退金额。"),
+    Code.REFUND_NOT_FAILED: Problem(409, "Only a refund that failed can take this way.", "该退款并未失败，无需此操作。"),
+    Code.CARD_NOT_TAKEN: Problem(409, "WeChat Pay refused this bank card.", "微信支付未接受该银行卡。"),
     Code.NO_FAPIAO: Problem(409, "No e-fapiao can be issued for this order now.", "该订单目前无法开具电子发票。"),
     Code.FAPIAO_EXISTS: Problem(
         409, "This order's e-fapiao is on its way or issued; read its state.", "该订单的电子发票已申请，请查看状态。"
@@ -110,6 +137,9 @@ PROBLEMS: dict[Code, Problem] = {
     Code.UNKNOWN_SKU: Problem(422, "This sale does not offer that SKU.", "本场销售没有该票档。"),
     Code.ORDER_LIMIT: Problem(422, "This is more than one order may have of that SKU.", "超出单笔限购数量。"),
     Code.UNKNOWN_STATE: Problem(422, "There is no such state.", "没有这种状态。"),
+    Code.REASON_INVALID: Problem(
+        422, "A reason is 1 to 80 characters in one line, without emoji.", "原因须为 1 到 80 个字符，不含换行和表情。"
+    ),
     Code.FENCED: Problem(503, "The sale is being restored; nothing is lost.", "销售恢复中。", RETRY_SOON_MS),
     Code.OVERLOADED: Problem(503, "Too many requests at this instant.", "请求过多，请稍后再试。", RETRY_SOON_MS),
     Code.UNAVAILABLE: Problem(503, "Not available right now; send the same again.", "暂不可用，请稍后重试。", 2000),
