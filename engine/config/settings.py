@@ -93,6 +93,8 @@ class Orders(_Section):
     release_grace_s: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] = 5.0
     # Money for an order that nobody here knows: given back, or kept for a person to look at.
     refund_strays: bool = True
+    # A refund that WeChat closed is tried again after so long, under a new number; 0 leaves it to a person.
+    retry_closed_refunds_s: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = 0.0
 
 
 class Line(_Section):
