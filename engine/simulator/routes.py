@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from engine.simulator import security
 from engine.simulator.authorization import Merchant
 from engine.simulator.calls import Call, Outcome
 from engine.simulator.office import Office
@@ -58,6 +59,8 @@ ROUTES = (
     ),
     Route("bill", "GET", "/v3/bill/tradebill", lambda o, m, c: o.billing.trade(m, c.query, base_url=c.base_url)),
     Route("bill", "GET", "/v3/bill/fundflowbill", lambda o, m, c: o.billing.fund_flow(m, c.query, base_url=c.base_url)),
+    Route("certificates", "GET", "/v3/certificates", security.certificates, agent=True),
+    Route("echo", "POST", "/v3/security/echo", security.echo),
     Route("bill_download", "GET", "/v3/billdownload/file", lambda o, m, c: o.billing.download(m, c.query)),
 )
 BY_KEY: Mapping[str, Route] = {route.key: route for route in ROUTES}

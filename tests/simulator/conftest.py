@@ -71,7 +71,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     kept = Receiver()
     app = web.Application()
     app.router.add_post("/notify", kept.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     kept.url = f"http://127.0.0.1:{runner.addresses[0][1]}/notify"

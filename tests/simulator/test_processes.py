@@ -1,0 +1,234 @@
+"""Several processes: they act as one, and killing any of them loses no money and no callback."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import psutil
+import pytest
+
+from engine.simulator import credentials
+from tests.simulator.conftest import OPENID, Caller, Receiver
+
+COMMAND = (sys.executable, "-u", "-m", "engine.simulator")
+KNOBS: dict[str, object] = {
+    "callback_delay_ms": [0, 0],
+    "callback_retry_scale": 0.001,
+    "refund_delay_ms": [0, 0],
+    "refund_spacing_ms": 0,
+}
+
+
+class Running:
+    """Two fronts and two callers of one home."""
+
+    def __init__(self, home: Path) -> None:
+        profile = home / "profile.toml"
+        profile.write_text("\n".join(f"{name} = {orjson.dumps(value).decode()}" for name, value in KNOBS.items()))
+        self.child = subprocess.Popen(
+            [*COMMAND, "--home", str(home), "--port", "0", "--workers", "2", "--callers", "2", "--profile", profile],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.child.stdout is not None
+        line = self.child.stdout.readline()
+        self.port = int(line.split("127.0.0.1:")[1].split(maxsplit=1)[0])
+        self.credentials = credentials.ensure(home)
+
+    def end(self, number: int) -> int:
+        self.child.send_signal(number)
+        return self.child.wait(15)
+
+    def close(self) -> None:
+        self.end(signal.SIGKILL)
+        for stream in (self.child.stdout, self.child.stderr):
+            assert stream is not None
+            stream.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all tests that leave its parent alive."""
+    running = Running(shutil.copytree(made_home, tmp_path_factory.mktemp("processes") / "home"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def brief(home: Path) -> Iterator[Running]:
+    running = Running(home)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+async def separate() -> AsyncIterator[aiohttp.ClientSession]:
+    """Every call has a connection of its own, so that both fronts get their share."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        yield session
+
+
+@pytest.fixture
+async def merchant(lasting: Running, separate: aiohttp.ClientSession, receiver: Receiver) -> AsyncIterator[Caller]:
+    merchant = Caller(separate, lasting.credentials, lasting.port, receiver.url)
+    yield merchant
+    assert (await merchant.house("POST", "/_admin/reset")).status == 200
+
+
+async def pids(merchant: Caller) -> dict[str, Any]:
+    return (await merchant.house("GET", "/_admin/processes")).json  # type: ignore[no-any-return]
+
+
+async def kill(merchant: Caller, role: str) -> dict[str, Any]:
+    """Kill all of a role; the processes once all are there again. The office may be away for a moment."""
+    before = await pids(merchant)
+    killed = before[role] if isinstance(before[role], list) else [before[role]]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                reply = await merchant.house("GET", "/_admin/processes")
+                if reply.status == 200 and is_whole(reply.json, without=killed):
+                    return reply.json  # type: ignore[no-any-return]
+            await asyncio.sleep(0.01)
+
+
+def is_whole(running: dict[str, Any], *, without: list[int]) -> bool:
+    found = {running["ledger"], *running["fronts"], *running["callers"]}
+    return len(found) == 5 and found.isdisjoint(without)
+
+
+async def callbacks_until(merchant: Caller, **wanted: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            tally = (await merchant.house("GET", "/_admin/callbacks")).json
+            if wanted.items() <= tally.items():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_every_role_is_a_process_of_its_own(merchant: Caller, lasting: Running) -> None:
+    running = await pids(merchant)
+    assert running["parent"] == lasting.child.pid
+    assert is_whole(running, without=[lasting.child.pid])
+
+
+async def test_an_order_paid_at_one_front_is_known_at_every_other(merchant: Caller, receiver: Receiver) -> None:
+    transaction_id = await merchant.order_and_pay()
+    found = await asyncio.gather(*(merchant.query() for _ in range(12)))
+    assert {reply.json["transaction_id"] for reply in found} == {transaction_id}
+    assert len(await receiver.wait(1)) == 1
+
+
+async def test_of_closes_and_payments_at_all_fronts_at_once_one_kind_wins(merchant: Caller) -> None:
+    payment = merchant.payment((await merchant.order()).json["prepay_id"])
+    answers = await asyncio.gather(
+        *(merchant.house("POST", "/_buyer/pay", payment) for _ in range(25)),
+        *(merchant.close() for _ in range(25)),
+    )
+    paid = sum(answer.json["result"] == "ok" for answer in answers[:25])
+    closed = sum(answer.status == 204 for answer in answers[25:])
+    assert (paid, closed) in [(1, 0), (0, 25)]
+
+
+async def test_a_login_code_of_one_front_works_once_at_any(merchant: Caller) -> None:
+    code = (await merchant.house("POST", "/_buyer/login", {"openid": OPENID})).json["code"]
+    names = merchant.names
+    path = (
+        f"/sns/jscode2session?appid={names.appid}&secret={names.app_secret}"
+        f"&js_code={code}&grant_type=authorization_code"
+    )
+    told = await asyncio.gather(*(merchant.house("GET", path) for _ in range(8)))
+    assert [reply.json["openid"] for reply in told if "openid" in reply.json] == [OPENID]
+
+
+async def test_a_knob_turned_at_one_front_turns_everywhere(merchant: Caller) -> None:
+    await merchant.house("PUT", "/_admin/faults", {"answer_error_before": 1.0})
+    assert {reply.status for reply in await asyncio.gather(*(merchant.query() for _ in range(12)))} == {500}
+
+
+async def test_killed_fronts_are_started_again_on_the_same_port(merchant: Caller) -> None:
+    transaction_id = await merchant.order_and_pay()
+    await kill(merchant, "fronts")
+    assert (await merchant.query()).json["transaction_id"] == transaction_id
+
+
+async def test_a_killed_ledger_process_knows_everything_it_answered(merchant: Caller) -> None:
+    paid = [await merchant.order_and_pay(f"T0000{number}") for number in range(5)]
+    await kill(merchant, "ledger")
+    found = [(await merchant.query(f"T0000{number}")).json["transaction_id"] for number in range(5)]
+    assert found == paid
+
+
+async def test_callbacks_of_killed_callers_are_sent_by_their_successors(merchant: Caller, receiver: Receiver) -> None:
+    receiver.waits_s = [60.0] * 6
+    for number in range(6):
+        await merchant.order_and_pay(f"T0000{number}")
+    await receiver.wait(6)
+    receiver.waits_s = []
+    await kill(merchant, "callers")
+    await callbacks_until(merchant, acknowledged=6, unfinished=0)
+
+
+async def test_callbacks_of_a_killed_ledger_process_are_sent_again(merchant: Caller, receiver: Receiver) -> None:
+    receiver.answers = [500] * 1000
+    await merchant.house("PUT", "/_admin/faults", {"callback_retry_scale": 1000.0})
+    await merchant.order_and_pay()
+    await callbacks_until(merchant, failed=1)
+    receiver.answers = []
+    await kill(merchant, "ledger")
+    await callbacks_until(merchant, acknowledged=1, unfinished=0)
+
+
+async def test_a_reset_forgets_everything_and_stays_forgotten(merchant: Caller) -> None:
+    await merchant.order_and_pay()
+    await merchant.house("PUT", "/_admin/faults", {"seed": 9})
+    await merchant.house("POST", "/_admin/reset")
+    assert (await merchant.house("GET", "/_admin/faults")).json["seed"] == 1
+    await kill(merchant, "ledger")
+    assert (await merchant.house("GET", "/_admin/ledger")).json == {"orders": []}
+
+
+async def test_a_port_in_use_starts_nothing_and_says_why(lasting: Running, home: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "--home", str(home), "--port", str(lasting.port), "--workers", "2"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(child.communicate(), 20)
+    assert child.returncode == 2
+    assert "in use" in said.decode()
+
+
+async def test_a_killed_parent_leaves_nobody_behind(brief: Running, separate: aiohttp.ClientSession) -> None:
+    running = await pids(Caller(separate, brief.credentials, brief.port, ""))
+    brief.end(signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while any(map(is_alive, (running["ledger"], *running["fronts"], *running["callers"]))):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_all_of_it_ends_on_sigterm(brief: Running, separate: aiohttp.ClientSession) -> None:
+    running = await pids(Caller(separate, brief.credentials, brief.port, ""))
+    assert await asyncio.to_thread(brief.end, signal.SIGTERM) == 0
+    assert not any(map(is_alive, (running["ledger"], *running["fronts"], *running["callers"])))
+    assert brief.child.stderr is not None
+    assert brief.child.stderr.read() == ""
+
+
+def is_alive(pid: int) -> bool:
+    """A process that has ended and still waits for its parent does not live."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
