@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.reconcile import reconcile
+from engine.cli.sessions import session_app
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
 from engine.config import (
     FILE_NAME,
@@ -48,6 +50,7 @@ PREPARE = "Prepare and check"
 SELL = "Sell"
 
 app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
+app.add_typer(session_app, name="session", rich_help_panel=SELL)
 app.command(rich_help_panel=PREPARE)(reconcile)
 
 T = TypeVar("T")
@@ -314,11 +317,23 @@ def up(
     opens_in: Annotated[
         float | None, typer.Option("--opens-in", metavar="SECONDS", help="Let its first sale open then.")
     ] = None,
+    simulator: Annotated[
+        str, typer.Option(metavar="OPTIONS", help="For the WeChat simulator, as in floodgate simulator --help.")
+    ] = "",
 ) -> None:
     """Run the whole stack on this machine, stores and WeChat simulator included, until Ctrl-C."""
     from engine.embedded.stack import run_up  # noqa: PLC0415
 
-    raise typer.Exit(run_up(home=home, workers=workers, sale_files=sale or (), opens_in_s=opens_in, public_port=port))
+    raise typer.Exit(
+        run_up(
+            home=home,
+            workers=workers,
+            sale_files=sale or (),
+            opens_in_s=opens_in,
+            public_port=port,
+            simulator_options=shlex.split(simulator),
+        )
+    )
 
 
 @app.command(

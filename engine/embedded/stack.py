@@ -67,6 +67,7 @@ def run_up(
     sale_files: Sequence[Path] = (),
     opens_in_s: float | None = None,
     public_port: int | None = None,
+    simulator_options: Sequence[str] = (),
     console: Console | None = None,
 ) -> int:
     """Run the stack in `home` until SIGINT or SIGTERM; 0 after a clean stop, 1 when it could not start."""
@@ -75,7 +76,7 @@ def run_up(
     with wishes.heard():
         try:
             with only_stack_in(home / "stack", wishes=wishes) as lock:
-                stack = _Stack(home, console=console, wishes=wishes, lock=lock)
+                stack = _Stack(home, console=console, wishes=wishes, lock=lock, simulator_options=simulator_options)
                 return stack.run(workers=workers, sale_files=sale_files, opens_in_s=opens_in_s, public_port=public_port)
         except StopAsked:
             return 0
@@ -85,7 +86,10 @@ def run_up(
 
 
 class _Stack:
-    def __init__(self, home: Path, *, console: Console, wishes: Wishes, lock: int) -> None:
+    def __init__(
+        self, home: Path, *, console: Console, wishes: Wishes, lock: int, simulator_options: Sequence[str]
+    ) -> None:
+        self.simulator_options = tuple(simulator_options)
         self.home = home.absolute()
         self.folder = self.home / "stack"
         self.logs = self.folder / "logs"
@@ -166,7 +170,11 @@ class _Stack:
         self.supervisor.start(
             self._program(
                 "simulator",
-                (*simulator_command(), "--port", str(addresses.simulator), "--home", str(self.simulator_home)),
+                (
+                    *simulator_command(),
+                    *("--port", str(addresses.simulator), "--home", str(self.simulator_home)),
+                    *self.simulator_options,
+                ),
                 ready_url=f"{addresses.simulator_url}/livez",
             )
         )
