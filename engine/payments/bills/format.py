@@ -56,9 +56,10 @@ def millifen_of(text: str) -> int:
     """`12.05` yuan in thousandths of a fen. Raises BillUnreadable for anything but decimal digits; empty is nothing."""
     if not text:
         return 0
-    whole, _, part = text.removeprefix("-").partition(".")
+    whole, point, part = text.removeprefix("-").partition(".")
     digits = whole + part
-    if not (whole and digits.isascii() and digits.isdigit() and len(whole) <= DIGITS_MAX and len(part) <= DECIMALS_MAX):
+    fits = 0 < len(whole) <= DIGITS_MAX and len(part) <= DECIMALS_MAX and bool(point) == bool(part)
+    if not (fits and digits.isascii() and digits.isdigit()):
         raise BillUnreadable(f"not an amount in yuan: {text!r}")
     amount = int(whole) * MILLIFEN_OF_YUAN + int(part.ljust(DECIMALS_MAX, "0"))
     return -amount if text[0] == "-" else amount
