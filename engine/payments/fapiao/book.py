@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.infra.postgres import connection, load_queries, transaction
 from engine.payments.fapiao.records import Fapiao, Money, Scene, fapiao_id_of
 from engine.payments.fapiao.states import MOVES, Event, State, sources
-from engine.payments.wechat.fapiao import FapiaoReport
+from engine.payments.wechat.fapiao_answers import FapiaoReport
 
 if TYPE_CHECKING:
     import asyncpg

@@ -15,7 +15,8 @@ from engine.payments.fapiao.content import FAPIAOS_PER_APPLICATION_MAX
 from engine.payments.fapiao.records import Fapiao, Money, Scene, fapiao_id_of
 from engine.payments.fapiao.states import FAILED, Event, State
 from engine.payments.port import OtherNotice
-from engine.payments.wechat.fapiao import FapiaoApi, TitleLink, TroubleKind
+from engine.payments.wechat.fapiao import FapiaoApi
+from engine.payments.wechat.fapiao_answers import TitleLink, TroubleKind
 from engine.web.buyers import Privacy
 
 log = structlog.get_logger(__name__)

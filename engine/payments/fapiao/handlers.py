@@ -8,7 +8,7 @@ from engine.orders.records import is_order_no
 from engine.payments.fapiao.desk import FapiaoDesk, NoFapiao
 from engine.payments.fapiao.records import Fapiao
 from engine.payments.fapiao.states import FAILED, State
-from engine.payments.wechat.fapiao import TitleLink
+from engine.payments.wechat.fapiao_answers import TitleLink
 from engine.web.buyers import Buyers
 from engine.web.http import Request, Response, answer, refuse
 from engine.web.problems import Code

@@ -19,14 +19,8 @@ from engine.payments.fapiao.content import content_of
 from engine.payments.fapiao.records import Fapiao, fapiao_id_of
 from engine.payments.fapiao.states import FAILED, OURS_TO_REPLACE, Event, State
 from engine.payments.fapiao.titles import Titles
-from engine.payments.wechat.fapiao import (
-    CardStatus,
-    FapiaoApi,
-    FapiaoReport,
-    Status,
-    Trouble,
-    TroubleKind,
-)
+from engine.payments.wechat.fapiao import FapiaoApi
+from engine.payments.wechat.fapiao_answers import CardStatus, FapiaoReport, Status, Trouble, TroubleKind
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import orjson
 
-from engine.payments.wechat.fapiao import Title
+from engine.payments.wechat.fapiao_answers import Title
 from engine.web.buyers import Privacy
 
 

@@ -13,7 +13,7 @@ from engine.infra.outage import Outage
 from engine.payments.fapiao.desk import NoFapiao
 from engine.payments.fapiao.invoicer import ASKED_TRIES_MAX
 from engine.payments.fapiao.records import fapiao_id_of
-from engine.payments.wechat.fapiao import TitleLink
+from engine.payments.wechat.fapiao_answers import TitleLink
 from tests.payments.fapiao.conftest import OPENID, RULES, Shop, transaction_of
 from tests.payments.fapiao.tax_office import EMAIL, OAEP, PHONE, TITLE
 from tests.payments.wechat import platform

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from engine.payments.fapiao.desk import NoFapiao
 from engine.payments.fapiao.forgetter import Forgetter
 from engine.payments.fapiao.titles import Titles
-from engine.payments.wechat.fapiao import Title
+from engine.payments.wechat.fapiao_answers import Title
 from engine.web.buyers import Privacy
 from tests.payments.fapiao.conftest import OPENID, Shop, transaction_of
 from tests.payments.fapiao.tax_office import EMAIL, PHONE, TITLE
