@@ -1,7 +1,6 @@
 """The parts that every process has: the stores, and the rooms that need nothing else."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +20,7 @@ from engine.orders.rebuilder import Rebuilder
 from engine.payments.ledger import PaymentLedger
 from engine.payments.port import PaymentProvider
 from engine.payments.refunds.book import RefundBook
-from engine.payments.refunds.queue import Lane, RefundQueue
-from engine.payments.refunds.refunder import Refunder
+from engine.payments.refunds.queue import RefundQueue
 from engine.payments.settling import Settler
 from engine.payments.wechat.client import WeChatPay, from_config
 from engine.stock.follower import Follower
@@ -137,10 +135,6 @@ def build_settler(house: House, provider: PaymentProvider) -> Settler:
         mchids=provider.mchids,
         refund_strays=house.config.orders.refund_strays,
     )
-
-
-def build_refunder(house: House, provider: PaymentProvider, lane: Lane = Lane.SINGLE) -> Refunder:
-    return Refunder(house.refund_queue, provider, monotonic_s=time.monotonic, lane=lane)
 
 
 async def open_provider(config: Config, stack: AsyncExitStack) -> tuple[WeChatPay, aiohttp.ClientSession]:

@@ -8,7 +8,7 @@ import structlog
 
 from engine.app.bills import build_daily
 from engine.app.fapiao import build_fapiao
-from engine.app.house import build_house, build_refunder, build_settler, open_provider
+from engine.app.house import build_canceller, build_house, build_settler, open_provider
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
@@ -17,13 +17,13 @@ from engine.app.process import (
     limits_of,
     until_told_to_stop,
 )
+from engine.app.refunding import build_refunder, refund_jobs
 from engine.config import Config
 from engine.infra.jobs import Job, run_all
 from engine.orders.auditor import Auditor
 from engine.orders.sweeper import Sweeper
 from engine.payments.closer import Closer
 from engine.payments.inbox import Inbox
-from engine.payments.refunds.queue import Lane
 from engine.web.listening import listen
 from engine.web.routes import RouteTable
 from engine.web.server import Listener
@@ -43,9 +43,9 @@ async def work(config: Config) -> None:
         sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
         closer = Closer(house.board, house.stock, house.book, house.ledger, provider, settler)
         refunder = build_refunder(house, provider)
-        mass_refunder = build_refunder(house, provider, Lane.MASS)
         inbox = Inbox(house.ledger, provider, settler, refunder)
         fapiao = build_fapiao(house, provider)
+        canceller = build_canceller(house)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
         admin = Listener(
             RouteTable([*build_console(house, []).routes(), *build_description().routes()]),
@@ -63,8 +63,8 @@ async def work(config: Config) -> None:
                     Job("sweeper", sweeper.run_once, config.orders.sweep_every_s),
                     Job("closer", closer.run_once, CHECK_EVERY_S),
                     Job("inbox", inbox.run_once, CHECK_EVERY_S),
-                    Job("refunder", refunder.run_once, CHECK_EVERY_S),
-                    Job("mass_refunder", mass_refunder.run_once, CHECK_EVERY_S),
+                    *refund_jobs(house, provider, config),
+                    Job("canceller", canceller.run_once, CATALOG_EVERY_S),
                     Job("invoicer", fapiao.invoicer.run_once, config.fapiao.check_every_s),
                     Job("forgetter", fapiao.forgetter.run_once, FORGET_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),

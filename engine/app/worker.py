@@ -8,7 +8,14 @@ from contextlib import AsyncExitStack
 import structlog
 
 from engine.app.fapiao import build_fapiao
-from engine.app.house import House, build_house, build_refunder, build_settler, open_provider, seal_keys
+from engine.app.house import (
+    House,
+    build_cancelling,
+    build_house,
+    build_settler,
+    open_provider,
+    seal_keys,
+)
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
@@ -17,6 +24,7 @@ from engine.app.process import (
     limits_of,
     until_told_to_stop,
 )
+from engine.app.refunding import build_refunder, refund_admin_routes, refund_routes
 from engine.catalog.board import LiveSale
 from engine.catalog.handlers import CatalogDesk
 from engine.config import Config
@@ -122,6 +130,7 @@ async def work(config: Config, index: int) -> None:
                     body_timeout_s=body_timeout_s,
                     readers={"FAPIAO.": fapiao.noticed},
                 ).routes(),
+                *refund_routes(house, buyers, config),
                 *FapiaoRoutes(fapiao, OrderReader(house.book), buyers, now_s=wall_s).routes(),
                 *CatalogDesk(house.board).routes(),
                 *build_description().routes(),
@@ -142,6 +151,8 @@ async def work(config: Config, index: int) -> None:
                 [
                     *console.routes(),
                     *build_description().routes(),
+                    *build_cancelling(house).routes(),
+                    *refund_admin_routes(house, provider, config),
                     *FapiaoAdminRoutes(fapiao, key=config.admin.key.get_secret_value()).routes(),
                 ]
             ),
