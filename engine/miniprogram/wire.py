@@ -17,6 +17,10 @@ from engine.infra.outage import ProviderAway
 ANSWER_BYTES_MAX = 4 * 1024 * 1024  # a QR code of the largest width has about 300 KB
 
 
+# The session may be one that does not unpack what comes packed.
+HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+
+
 class NotReached(ProviderAway):
     """WeChat did not do it: it was not reached, or said that it is too busy to look at it."""
 
@@ -44,7 +48,7 @@ class Wire:
                 self._url + path,
                 params=query,
                 data=body,
-                headers={"Content-Type": "application/json"} if body is not None else None,
+                headers=HEADERS,
                 timeout=self._timeout,
                 allow_redirects=False,
                 middlewares=(_sent_once,),

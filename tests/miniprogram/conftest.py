@@ -119,14 +119,20 @@ def folder_database_url(postgres_url: str, database_template: str) -> Iterator[s
 
 
 @pytest.fixture
-async def pool(folder_database_url: str) -> AsyncIterator[Pool]:
-    """Connections to an empty, migrated database."""
+async def connections(folder_database_url: str) -> AsyncIterator[Pool]:
+    """Connections to a migrated database, with whatever other tests left there."""
     pool = await open_pool(
         folder_database_url, connections_max=8, statement_timeout_s=5, connect_timeout_s=5, application="tests"
     )
-    await pool.execute(f"truncate {TABLES} cascade")
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+async def pool(connections: Pool) -> Pool:
+    """Connections to an empty, migrated database."""
+    await connections.execute(f"truncate {TABLES} cascade")
+    return connections
 
 
 @pytest.fixture
@@ -136,12 +142,13 @@ async def shop(pool: Pool) -> Shop:
 
 
 @pytest.fixture
-def api(pool: Pool, session: aiohttp.ClientSession, script: Script) -> MiniProgramApi:
+async def api(connections: Pool, session: aiohttp.ClientSession, script: Script) -> MiniProgramApi:
     """The client of one process. Its access token is `token-1`, and no other is to be had."""
     script.always("/cgi-bin/stable_token", Reply(json={"access_token": "token-1", "expires_in": 7200}))
+    await connections.execute("delete from access_tokens")
     wire = Wire(session=session, url=script.url, timeout_s=0.5)
     tokens = AccessTokens(
-        pool,
+        connections,
         wire,
         appid="wx1",
         app_secret="made-for-tests",
