@@ -1,6 +1,7 @@
 """The parts that every process has: the stores, and the rooms that need nothing else."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from engine.infra.seals import SealKeys
 from engine.line.line import Line
 from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
+from engine.payments.cancelling.canceller import Canceller
+from engine.payments.cancelling.handlers import CancelRoutes
 from engine.payments.ledger import PaymentLedger
 from engine.payments.port import PaymentProvider
 from engine.payments.refunds.book import RefundBook
@@ -26,6 +29,7 @@ from engine.payments.wechat.client import WeChatPay, from_config
 from engine.stock.follower import Follower
 from engine.stock.stock import Stock
 from engine.web.buyers import Privacy
+from engine.web.operators import Operators
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
@@ -134,6 +138,19 @@ def build_settler(house: House, provider: PaymentProvider) -> Settler:
         appid=provider.appid,
         mchids=provider.mchids,
         refund_strays=house.config.orders.refund_strays,
+    )
+
+
+def build_canceller(house: House) -> Canceller:
+    return Canceller(house.pool, house.board, house.stock, house.book, house.refunds, monotonic_s=time.monotonic)
+
+
+def build_cancelling(house: House) -> CancelRoutes:
+    return CancelRoutes(
+        house.pool,
+        Operators(house.config.admin.key.get_secret_value()),
+        carry=house.follower.run_once,
+        body_timeout_s=house.config.web.body_timeout_s,
     )
 
 
