@@ -43,8 +43,9 @@ class Fapiao(BaseModel):
     show_cell: bool = True
     # The number under which a buyer's link collects a title: the payment's, or one of ours.
     scene: Literal["WITH_WECHATPAY", "WITHOUT_WECHATPAY"] = "WITH_WECHATPAY"
-    # After a refund in part, the rest is issued under the same application, or under a new one of ours.
-    reissue: Literal["same", "new"] = "same"
+    # After a refund in part, the rest is issued under the same application, under a new one of ours with the title we
+    # have, or after the buyer filled in the title again.
+    reissue: Literal["same", "new", "ask"] = "same"
     reverse_reason: Literal["ISSUE_ERROR", "SALES_RETURN", "SERVICE_SUSPENTION", "SALES_DISCOUNT"] = "SALES_RETURN"
     # How WeChat writes one ticket: a hundred-millionth is its unit, as its examples have it.
     quantity_scale: Annotated[int, AfterValidator(_one_of(1, 100_000_000))] = 100_000_000

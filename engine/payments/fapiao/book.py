@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.infra.postgres import connection, load_queries, transaction
-from engine.payments.fapiao.records import Fapiao, Money, Scene, fapiao_id_of
+from engine.payments.fapiao.records import Fapiao, Money, NextRound, Scene, fapiao_id_of
 from engine.payments.fapiao.states import MOVES, Event, State, sources
 from engine.payments.wechat.fapiao_answers import FapiaoReport
 
@@ -45,21 +45,22 @@ class FapiaoBook:
         del row["buyer"]
         return Money(**row)
 
-    async def ask(self, money: Money, *, apply_id: str, scene: Scene, first_look_s: float) -> None:
+    async def ask(self, money: Money, *, apply_id: str, scene: Scene) -> None:
         """The order's first fapiao: written before anybody can fill in a title. Does nothing when there is one."""
-        fapiao_id = fapiao_id_of(money.order_no, 1)
         await self._fetch(
             self._sql.ask,
-            fapiao_id,
+            fapiao_id_of(money.order_no, 1),
             money.order_no,
             money.sale_id,
             money.mchid,
             money.transaction_id,
             apply_id,
             scene.value,
-            first_look_s,
         )
-        await self._fetch(self._sql.ask_again, fapiao_id, first_look_s)
+
+    async def ask_again(self, fapiao: Fapiao, *, first_look_s: float) -> None:
+        """A link is handed out; whether its title is there is looked at from then on."""
+        await self._fetch(self._sql.ask_again, fapiao.fapiao_id, first_look_s)
 
     async def list_fapiaos(self, order_no: str) -> list[Fapiao]:
         """An order's fapiao, the newest first."""
@@ -117,12 +118,11 @@ class FapiaoBook:
         report: FapiaoReport | None = None,
         reason: str | None = None,
         next_look_s: float | None = None,
-        again: bool = False,
-        next_apply_id: str | None = None,
+        then: NextRound | None = None,
     ) -> State | None:
         """Move it along the table: the state it reached, or None when this event moves nothing from where it is.
 
-        again: whether the next round begins in the same transaction, under `next_apply_id` where one is given.
+        then: the round that begins in the same transaction.
         """
         to = MOVES.get((fapiao.state, event))
         if to is None:
@@ -143,13 +143,16 @@ class FapiaoBook:
             )
             if not moved:
                 return None
-            if again:
+            if then is not None:
+                number = fapiao_id_of(fapiao.order_no, fapiao.round + 1)
+                same = then is NextRound.SAME
                 await conn.execute(
                     self._sql.begin_next,
                     fapiao.fapiao_id,
-                    fapiao_id_of(fapiao.order_no, fapiao.round + 1),
-                    next_apply_id or fapiao.apply_id,
-                    (Scene.WITHOUT_WECHATPAY if next_apply_id else fapiao.scene).value,
+                    number,
+                    fapiao.apply_id if same else number,
+                    (fapiao.scene if same else Scene.WITHOUT_WECHATPAY).value,
+                    then is NextRound.ASK,
                 )
         return to
 

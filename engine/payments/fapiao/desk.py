@@ -12,7 +12,7 @@ from engine.config.fapiao import Fapiao as Rules
 from engine.infra.outage import Outage, ProviderAway
 from engine.payments.fapiao.book import FapiaoBook
 from engine.payments.fapiao.content import FAPIAOS_PER_APPLICATION_MAX
-from engine.payments.fapiao.records import Fapiao, Money, Scene, fapiao_id_of
+from engine.payments.fapiao.records import Fapiao, Money, NextRound, Scene, fapiao_id_of
 from engine.payments.fapiao.states import FAILED, Event, State
 from engine.payments.port import OtherNotice
 from engine.payments.wechat.fapiao import FapiaoApi
@@ -60,10 +60,11 @@ class FapiaoDesk:
             return NoFapiao.NO_FAPIAO  # its buyer had the openid erased: WeChat could show the form to nobody
         scene = Scene(self._rules.scene)
         apply_id = money.transaction_id if scene is Scene.WITH_WECHATPAY else fapiao_id_of(order_no, 1)
-        await self._book.ask(money, apply_id=apply_id, scene=scene, first_look_s=FIRST_TITLE_LOOK_S)
+        await self._book.ask(money, apply_id=apply_id, scene=scene)
         newest = (await self._book.list_fapiaos(order_no))[0]
         if newest.state is not State.ASKED:
             return NoFapiao.FAPIAO_EXISTS
+        await self._book.ask_again(newest, first_look_s=FIRST_TITLE_LOOK_S)
         return await self._link(api, newest, money, self._privacy.open_openid(money.openid_sealed, buyer))
 
     async def _link(self, api: FapiaoApi, fapiao: Fapiao, money: Money, openid: str) -> TitleLink | NoFapiao:
@@ -104,18 +105,15 @@ class FapiaoDesk:
             return NoFapiao.UNKNOWN_FAPIAO
         if fapiao.state not in FAILED or fapiao.title_erased:
             return NoFapiao.FAPIAO_NOT_FAILED
-        issuing = fapiao.state is State.ISSUE_FAILED
-        next_apply_id = None
-        if issuing:
+        then = None
+        if fapiao.state is State.ISSUE_FAILED:
             listed = await self._book.list_fapiaos(fapiao.order_no)
-            if sum(one.apply_id == fapiao.apply_id for one in listed) >= FAPIAOS_PER_APPLICATION_MAX:
-                next_apply_id = fapiao_id_of(fapiao.order_no, fapiao.round + 1)
-        moved = await self._book.move(
-            fapiao, Event.RETRIED, again=issuing, next_look_s=None if issuing else 0.0, next_apply_id=next_apply_id
-        )
+            full = sum(one.apply_id == fapiao.apply_id for one in listed) >= FAPIAOS_PER_APPLICATION_MAX
+            then = NextRound.ASK if full else NextRound.SAME
+        moved = await self._book.move(fapiao, Event.RETRIED, next_look_s=None if then else 0.0, then=then)
         if moved is None:
             return NoFapiao.FAPIAO_NOT_FAILED
-        number = fapiao_id_of(fapiao.order_no, fapiao.round + 1) if issuing else fapiao_id
+        number = fapiao_id_of(fapiao.order_no, fapiao.round + 1) if then else fapiao_id
         return await self._book.read_fapiao(number) or NoFapiao.UNKNOWN_FAPIAO
 
     async def list_by_state(self, states: tuple[State, ...], *, count_max: int) -> list[Fapiao]:

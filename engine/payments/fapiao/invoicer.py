@@ -16,7 +16,7 @@ from engine.config.fapiao import Fapiao as Rules
 from engine.infra.outage import Outage
 from engine.payments.fapiao.book import FapiaoBook
 from engine.payments.fapiao.content import content_of
-from engine.payments.fapiao.records import Fapiao, fapiao_id_of
+from engine.payments.fapiao.records import Fapiao, NextRound
 from engine.payments.fapiao.states import FAILED, OURS_TO_REPLACE, Event, State
 from engine.payments.fapiao.titles import Titles
 from engine.payments.wechat.fapiao import FapiaoApi
@@ -199,15 +199,12 @@ class Invoicer:
         if event in (Event.ISSUE_FAILED, Event.REVERSE_FAILED):
             await self._fail(fapiao, event, report.status, report=report)
             return
-        again, next_apply_id = False, None
+        then = None
         if event is Event.REVERSED and fapiao.state in OURS_TO_REPLACE:
             money = await self._book.read_money(fapiao.order_no)
-            again = money is not None and money.kept_fen > 0
-            if self._rules.reissue == "new":
-                next_apply_id = fapiao_id_of(fapiao.order_no, fapiao.round + 1)
-        await self._move(
-            fapiao, event, report=report, next_look_s=self._first_look_s, again=again, next_apply_id=next_apply_id
-        )
+            if money is not None and money.kept_fen > 0:
+                then = NextRound(self._rules.reissue)
+        await self._move(fapiao, event, report=report, next_look_s=self._first_look_s, then=then)
 
     async def _move(
         self,
@@ -216,12 +213,9 @@ class Invoicer:
         *,
         report: FapiaoReport | None = None,
         next_look_s: float | None = None,
-        again: bool = False,
-        next_apply_id: str | None = None,
+        then: NextRound | None = None,
     ) -> None:
-        reached = await self._book.move(
-            fapiao, event, report=report, next_look_s=next_look_s, again=again, next_apply_id=next_apply_id
-        )
+        reached = await self._book.move(fapiao, event, report=report, next_look_s=next_look_s, then=then)
         if reached is not None:
             telemetry.FAPIAOS.labels(reached).inc()
             log.info("fapiao_moved", fapiao=fapiao.fapiao_id, order=fapiao.order_no, state=reached)

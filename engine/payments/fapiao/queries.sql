@@ -22,11 +22,11 @@ where o.order_no = $1
 
 -- name: ask
 insert into fapiaos (fapiao_id, order_no, sale_id, round, mchid, transaction_id, apply_id, scene, next_check_at)
-values ($1, $2, $3, 1, $4, $5, $6, $7, now() + make_interval(secs => $8::float8))
+values ($1, $2, $3, 1, $4, $5, $6, $7, null)
 on conflict do nothing
 
 -- name: ask_again
--- Another link was handed out: its title is looked for as eagerly as the first one's.
+-- A link is handed out: its title is looked for from now on, told or not.
 update fapiaos set tries = 0, next_check_at = now() + make_interval(secs => $2::float8)
 where fapiao_id = $1 and state = 'asked'
 
@@ -105,13 +105,16 @@ where fapiao_id = $1
 
 -- name: begin_next
 -- The same title under the next round; if it was put away meanwhile, it is asked for again, unless its owner had it
--- erased.
+-- erased. Or ($5) a new form for the buyer, who says it all again.
 insert into fapiaos (fapiao_id, order_no, sale_id, round, mchid, transaction_id, apply_id, scene, title_sealed,
     title_erased, state, reason, next_check_at)
-select $2, order_no, sale_id, round + 1, mchid, transaction_id, $3, $4, title_sealed, title_erased,
-       case when title_erased then 'issue_failed' when title_sealed is null then 'applied' else 'titled' end::fapiao_state,
-       case when title_erased then 'TITLE_ERASED' end,
-       case when title_erased then null else now() end
+select $2, order_no, sale_id, round + 1, mchid, transaction_id, $3, $4,
+       case when not $5::boolean then title_sealed end,
+       title_erased and not $5::boolean,
+       case when $5::boolean then 'asked' when title_erased then 'issue_failed'
+            when title_sealed is null then 'applied' else 'titled' end::fapiao_state,
+       case when title_erased and not $5::boolean then 'TITLE_ERASED' end,
+       case when $5::boolean or title_erased then null else now() end
 from fapiaos where fapiao_id = $1
 on conflict do nothing
 

@@ -17,6 +17,14 @@ class Scene(StrEnum):
     WITHOUT_WECHATPAY = "WITHOUT_WECHATPAY"  # by a number of ours
 
 
+class NextRound(StrEnum):
+    """Under which application an order's next fapiao is issued; as the setting `fapiao.reissue`."""
+
+    SAME = "same"
+    NEW = "new"  # of our own number, with the title we have
+    ASK = "ask"  # of our own number, after the buyer filled in the title again
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fapiao:
     """One fapiao as the ledger has it. `tries` counts the turns since its last move."""

@@ -90,9 +90,8 @@ async def test_a_fapiao_that_its_application_does_not_hold_is_not_there(api: Fap
     assert found.kind is TroubleKind.NOT_THERE
 
 
-JSON = st.recursive(
-    st.none() | st.integers() | st.text(), lambda parts: st.lists(parts) | st.dictionaries(FIELDS, parts)
-)
+LEAVES = st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(st.characters(codec="utf-8")) | FIELDS
+JSON = st.recursive(LEAVES, lambda parts: st.lists(parts, max_size=3) | st.dictionaries(FIELDS, parts), max_leaves=12)
 
 
 @given(body=st.binary() | JSON.map(orjson.dumps))

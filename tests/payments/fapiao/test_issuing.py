@@ -271,7 +271,7 @@ async def test_a_failed_fapiao_goes_on_under_a_new_number(shop: Shop) -> None:
     assert list(shop.office.applications[apply_id]) == [failed.fapiao_id, goes_on.fapiao_id]
 
 
-async def test_beyond_what_an_application_holds_a_retry_begins_another(shop: Shop) -> None:
+async def test_beyond_what_an_application_holds_the_buyer_is_asked_again_under_another(shop: Shop) -> None:
     order_no = await shop.paid_order()
     apply_id = await shop.apply(order_no)
     await shop.turn(3)
@@ -280,10 +280,10 @@ async def test_beyond_what_an_application_holds_a_retry_begins_another(shop: Sho
         await shop.turn()
         assert not isinstance(await shop.desk.retry((await shop.newest(order_no)).fapiao_id), NoFapiao)
         await shop.turn(2)
-    assert {name: len(held) for name, held in shop.office.applications.items()} == {
-        apply_id: 5,
-        fapiao_id_of(order_no, 6): 1,
-    }
+    assert len(shop.office.applications[apply_id]) == 5
+    assert (await shop.states(order_no))[0] == "asked"
+    assert isinstance(await shop.desk.ask(order_no, shop.buyer), TitleLink)
+    assert shop.office.links[0]["fapiao_apply_id"] == fapiao_id_of(order_no, 6)
 
 
 async def test_what_did_not_fail_cannot_be_retried(shop: Shop) -> None:

@@ -58,6 +58,20 @@ async def test_where_wechat_wants_another_application_the_rest_is_issued_under_a
     assert shop.office.scenes[ours] == "WITHOUT_WECHATPAY"
 
 
+async def test_where_wechat_wants_another_title_the_buyer_is_asked_for_the_rest(shop: Shop) -> None:
+    shop.rules = RULES.model_copy(update={"reissue": "ask"})
+    order_no = await shop.issued_order()
+    await shop.refund(order_no, 2_500)
+    await reversed_and_settled(shop)
+    assert await shop.states(order_no) == ["asked", "reversed"]
+    await shop.desk.ask(order_no, shop.buyer)
+    asked = shop.office.links[0]
+    assert (asked["fapiao_apply_id"], asked["total_amount"]) == (fapiao_id_of(order_no, 2), "7500")
+    shop.office.fill_in(asked["fapiao_apply_id"])
+    await shop.turn(3)
+    assert await shop.states(order_no) == ["issue_accepted", "reversed"]
+
+
 async def test_a_second_refund_in_part_reverses_what_the_first_left(shop: Shop) -> None:
     order_no = await shop.issued_order()
     for _ in range(2):
