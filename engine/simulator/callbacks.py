@@ -213,9 +213,10 @@ class Callbacks:
             self.tally.probes_accepted += acknowledged
             self._due.append(_Attempt(notice, attempt.number, flaws=attempt.flaws[1:]))
         elif attempt.flaw is not Flaw.NONE:
-            self.tally.bad[attempt.flaw] = self.tally.bad.get(attempt.flaw, 0) + 1
+            name = attempt.flaw.value
+            self.tally.bad[name] = self.tally.bad.get(name, 0) + 1
             if acknowledged:
-                self.tally.bad_accepted[attempt.flaw] = self.tally.bad_accepted.get(attempt.flaw, 0) + 1
+                self.tally.bad_accepted[name] = self.tally.bad_accepted.get(name, 0) + 1
             self._again(attempt)
         elif attempt.echo:
             self.tally.duplicates += 1

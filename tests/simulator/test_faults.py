@@ -1,10 +1,11 @@
 """Knobs and luck: what is refused, and that the same seed strikes the same subjects."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.simulator.faults import Faults, FaultsError, delay_s, draw, happens, read
+from engine.simulator.faults import Faults, FaultsError, delay_s, draw, happens, read, read_profile
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,13 @@ from engine.simulator.faults import Faults, FaultsError, delay_s, draw, happens,
         {"answer_routes": "order"},
         {"answer_routes": ["pay"]},
         {"answer_routes": [["order"]]},
+        {"limits_per_s": 5},
+        {"limits_per_s": {"order": -1}},
+        {"limits_per_s": {"order": 1.5}},
+        {"buyer_behaviours": {"smile": 0.5}},
+        {"buyer_behaviours": {"cancel": 0.7, "abandon": 0.7}},
+        {"certificates_listed": "c"},
+        {"answers_signed_by": "merchant"},
     ],
 )
 def test_an_impossible_knob_is_named(document: dict[str, Any]) -> None:
@@ -45,13 +53,48 @@ def test_a_document_that_is_no_object_is_refused(document: object) -> None:
         read(document, Faults())
 
 
+PROFILES = sorted((Path(__file__).parents[2] / "examples" / "simulator").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", PROFILES, ids=lambda file: file.stem)
+def test_a_shipped_profile_turns_knobs(file: Path) -> None:
+    assert read_profile(file, Faults()) != Faults()
+
+
+def test_a_calm_and_a_stormy_profile_are_shipped() -> None:
+    assert {file.stem for file in PROFILES} >= {"calm", "storm"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("callback_loss = 2", "callback_loss: must be a number from 0 to 1"),
+        ("callback_los = 0.1", "callback_los: no such knob"),
+        ("callback_loss =", "Invalid value"),
+        ("limits_per_s = { pay = 1 }", "limits_per_s: pay is none of"),
+    ],
+)
+def test_a_wrong_profile_names_file_knob_and_reason(tmp_path: Path, content: str, reason: str) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(content)
+    with pytest.raises(FaultsError) as refused:
+        read_profile(file, Faults())
+    assert refused.value.problems[0].startswith(f"{file}: ")
+    assert reason in refused.value.problems[0]
+
+
+def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FaultsError, match=r"missing\.toml"):
+        read_profile(tmp_path / "missing.toml", Faults())
+
+
 def test_knobs_that_are_not_named_stay() -> None:
     base = Faults(callback_loss=0.5)
     assert read({"seed": 7}, base) == Faults(callback_loss=0.5, seed=7)
 
 
 def test_the_shown_document_reads_back_as_the_same_faults() -> None:
-    faults = Faults(answer_routes=("close",), callback_delay_ms=(1, 2))
+    faults = Faults(answer_routes=("close",), callback_delay_ms=(1, 2), limits_per_s={"order": 5})
     assert read(faults.document(), Faults()) == faults
 
 
