@@ -16,6 +16,7 @@ from engine.infra.postgres import open_pool
 from engine.infra.redis import RedisStore, open_redis, refuse_eviction
 from engine.infra.seals import SealKeys
 from engine.line.line import Line
+from engine.miniprogram.kinds import free_duty_kinds, paid_duty_kinds, refund_duty_kinds
 from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
 from engine.payments.cancelling.canceller import Canceller
@@ -101,7 +102,9 @@ async def build_house(config: Config, stack: AsyncExitStack, application: str, *
     stack.callback(commits.terminate)
     store = await _redis(config, patient=patient)
     stack.push_async_callback(store.close)
-    board, stock, line, book = Board(pool), Stock(store), Line(store, pool), OrderBook(pool, commits)
+    owed = config.miniprogram
+    board, stock, line = Board(pool), Stock(store), Line(store, pool)
+    book = OrderBook(pool, commits, free_duty_kinds=free_duty_kinds(owed))
     return House(
         config=config,
         pool=pool,
@@ -110,9 +113,9 @@ async def build_house(config: Config, stack: AsyncExitStack, application: str, *
         stock=stock,
         line=line,
         book=book,
-        ledger=PaymentLedger(pool, commits),
-        refunds=RefundBook(pool),
-        refund_queue=RefundQueue(pool),
+        ledger=PaymentLedger(pool, commits, duty_kinds=paid_duty_kinds(owed)),
+        refunds=RefundBook(pool, duty_kinds=refund_duty_kinds(owed)),
+        refund_queue=RefundQueue(pool, duty_kinds=refund_duty_kinds(owed)),
         rebuilder=Rebuilder(board, stock, line, book),
         follower=Follower(board, stock),
         privacy=Privacy(

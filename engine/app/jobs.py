@@ -9,6 +9,7 @@ import structlog
 from engine.app.bills import build_daily
 from engine.app.fapiao import build_fapiao
 from engine.app.house import build_canceller, build_house, build_settler, open_provider
+from engine.app.miniprogram import miniprogram_jobs
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
@@ -38,7 +39,7 @@ RECONCILE_EVERY_S = 60.0
 async def work(config: Config) -> None:
     async with AsyncExitStack() as stack:
         house = await build_house(config, stack, "floodgate-jobs")
-        provider, _ = await open_provider(config, stack)
+        provider, session = await open_provider(config, stack)
         settler = build_settler(house, provider)
         sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
         closer = Closer(house.board, house.stock, house.book, house.ledger, provider, settler)
@@ -67,6 +68,7 @@ async def work(config: Config) -> None:
                     Job("canceller", canceller.run_once, CATALOG_EVERY_S),
                     Job("invoicer", fapiao.invoicer.run_once, config.fapiao.check_every_s),
                     Job("forgetter", fapiao.forgetter.run_once, FORGET_EVERY_S),
+                    *miniprogram_jobs(house, session),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
                     *([Job("reconciler", daily.run_once, RECONCILE_EVERY_S)] if config.bills.enabled else []),
                 ]

@@ -1,0 +1,71 @@
+"""The mini program's services, wired: one client of api.weixin.qq.com for each process, and what uses it."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import aiohttp
+
+from engine.app.house import House
+from engine.config import MessageKind
+from engine.infra.jobs import Job
+from engine.miniprogram.access_token import AccessTokens
+from engine.miniprogram.client import MiniProgramApi
+from engine.miniprogram.duties import Duties
+from engine.miniprogram.messenger import Messenger, Reminder
+from engine.miniprogram.shipper import Shipper
+from engine.miniprogram.wire import Wire
+
+NONCE_BYTES = 12
+CHINA = ZoneInfo("Asia/Shanghai")  # WeChat counts by China's days
+TELL_EVERY_S = 1.0
+REMIND_EVERY_S = 60.0
+SHIP_EVERY_S = 2.0
+WATCH_EVERY_S = 30.0
+
+
+def fresh_nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+def build_api(house: House, session: aiohttp.ClientSession) -> MiniProgramApi:
+    """The client. Its access token is shared by all processes."""
+    wechat, settings = house.config.wechat, house.config.miniprogram
+    wire = Wire(session=session, url=wechat.login_url, timeout_s=wechat.timeout_s)
+    tokens = AccessTokens(
+        house.pool,
+        wire,
+        appid=wechat.appid,
+        app_secret=wechat.app_secret.get_secret_value(),
+        nonce=fresh_nonce,
+        clock_s=time.monotonic,
+        today=lambda: datetime.now(CHINA).date(),
+    )
+    return MiniProgramApi(wire, tokens, state=settings.state, lang=settings.lang)
+
+
+def miniprogram_jobs(house: House, session: aiohttp.ClientSession) -> list[Job]:
+    """The jobs that the settings ask for; none by default."""
+    settings = house.config.miniprogram
+    api, duties = build_api(house, session), Duties(house.pool)
+    jobs = []
+    if settings.templates:
+        messenger = Messenger(duties, api, house.privacy, settings.templates)
+        jobs.append(Job("messenger", messenger.run_once, TELL_EVERY_S))
+    if MessageKind.REMINDER in settings.templates:
+        reminder = Reminder(duties, before_h=settings.remind_before_h)
+        jobs.append(Job("reminder", reminder.run_once, REMIND_EVERY_S))
+    if settings.shipping:
+        shipper = Shipper(
+            duties,
+            api,
+            house.privacy,
+            item_desc=settings.item_desc,
+            done_errcodes=settings.shipping_done_errcodes,
+            alarm_h=settings.shipping_alarm_h,
+            now=lambda: datetime.now(UTC),
+        )
+        jobs.append(Job("shipper", shipper.run_once, SHIP_EVERY_S))
+        jobs.append(Job("shipping_watch", shipper.watch, WATCH_EVERY_S))
+    return jobs
