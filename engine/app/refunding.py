@@ -16,6 +16,7 @@ from engine.payments.refunds.reading import RefundReader
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.refunds.telling import RefundTeller
 from engine.web.buyers import Buyers
+from engine.web.operators import Operators
 from engine.web.routes import Route
 
 REFUND_EVERY_S = 0.5
@@ -59,7 +60,7 @@ def refund_admin_routes(house: House, provider: PaymentProvider, config: Config)
         FailedRefunds(house.refunds, house.refund_queue, reader, provider),
         RefundTeller(house.board, house.stock, house.book),
         house.book,
-        key=config.admin.key.get_secret_value(),
+        Operators(config.admin.key.get_secret_value()),
         body_bytes_max=config.web.body_bytes_max,
         body_timeout_s=config.web.body_timeout_s,
     ).routes()

@@ -1,7 +1,5 @@
 """Refunds over HTTP for organizers: any tickets or sum of an order, and the ways out of a refund that failed."""
 
-import hmac
-
 import structlog
 
 from engine.orders.book import OrderBook
@@ -15,12 +13,12 @@ from engine.payments.refunds.requests import key_of, read_bank_card, read_organi
 from engine.payments.refunds.telling import RefundTeller
 from engine.payments.refunds.wishes import Cause, Decided, RefundCode, RefundRefusal, RefundWish
 from engine.web.http import Request, Response, answer, read_body, refuse
+from engine.web.operators import Operators
 from engine.web.problems import Code
 from engine.web.routes import Route
 
 log = structlog.get_logger(__name__)
 
-BEARER = "Bearer "
 ORGANIZER = b"organizer"
 
 
@@ -34,8 +32,8 @@ class RefundAdminRoutes:
         failed: FailedRefunds,
         teller: RefundTeller,
         orders: OrderBook,
+        operators: Operators,
         *,
-        key: str,
         body_bytes_max: int,
         body_timeout_s: float,
     ) -> None:
@@ -44,7 +42,7 @@ class RefundAdminRoutes:
         self._failed = failed
         self._teller = teller
         self._orders = orders
-        self._authorization = f"{BEARER}{key}".encode()
+        self._operators = operators
         self._body_bytes_max = body_bytes_max
         self._body_timeout_s = body_timeout_s
 
@@ -59,7 +57,7 @@ class RefundAdminRoutes:
 
     async def get_refunds(self, request: Request, order_no: str) -> Response:
         """Everything that was refunded, or decided to be. An order may be unknown and have one: stray money."""
-        if not self._is_organizer(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         refunds = await self._reader.of_order(order_no if is_order_no(order_no) else "")
         if not refunds and await self._orders.read(order_no) is None:
@@ -68,7 +66,7 @@ class RefundAdminRoutes:
 
     async def post_refund(self, request: Request, order_no: str) -> Response:
         """Refund tickets, a sum, or everything, whatever the sale's policy says."""
-        if not self._is_organizer(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         key = request.headers.get(KEY_HEADER, "")
         if not is_idempotency_key(key):
@@ -96,13 +94,13 @@ class RefundAdminRoutes:
 
     async def post_retry(self, request: Request, out_refund_no: str) -> Response:
         """A closed refund once more, under a new number."""
-        if not self._is_organizer(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         return await self._answer(request, await self._failed.retry(out_refund_no))
 
     async def post_redirect(self, request: Request, out_refund_no: str) -> Response:
         """An abnormal refund to a bank card."""
-        if not self._is_organizer(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         card = read_bank_card(await self._body(request))
         if isinstance(card, Code):
@@ -111,7 +109,7 @@ class RefundAdminRoutes:
 
     async def post_settled_by_hand(self, request: Request, out_refund_no: str) -> Response:
         """The money went back in another way."""
-        if not self._is_organizer(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         return await self._show(request, out_refund_no, await self._failed.settle_by_hand(out_refund_no))
 
@@ -132,7 +130,3 @@ class RefundAdminRoutes:
 
     async def _body(self, request: Request) -> bytes:
         return await read_body(request, bytes_max=self._body_bytes_max, timeout_s=self._body_timeout_s)
-
-    def _is_organizer(self, request: Request) -> bool:
-        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        return hmac.compare_digest(shown, self._authorization)
