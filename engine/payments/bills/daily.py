@@ -26,7 +26,7 @@ from engine.payments.bills.store import BillStore
 log = structlog.get_logger(__name__)
 
 LEASE_S = 1800.0  # the longest a day may take; a process that died holds it no longer
-RETRY = timedelta(minutes=30)
+RETRY_S = 1800.0
 OVERDUE = timedelta(hours=6)  # WeChat makes bills from 09:00 and asks for patience until 10:00
 
 
@@ -98,7 +98,7 @@ class DailyReconciler:
     async def _put_off(self, mchid: str, day: date, why: str, reason: str) -> None:
         telemetry.BILL_DAYS.labels(why).inc()
         log.warning("bill_day_put_off", merchant=mchid, day=str(day), reason=reason)
-        await self._store.put_off_day(mchid, day, until=self._clock() + RETRY, reason=reason)
+        await self._store.put_off_day(mchid, day, wait_s=RETRY_S, reason=reason)
 
     def _tell(self, result: DayResult) -> None:
         for difference in result.differences:

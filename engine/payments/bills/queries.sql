@@ -51,7 +51,8 @@ on conflict (mchid, day) do update
 returning tries
 
 -- name: put_off_day
-update bill_days set leased_until = now(), next_try_at = $3, last_error = $4 where mchid = $1 and day = $2
+update bill_days set leased_until = now(), next_try_at = now() + make_interval(secs => $3::float8), last_error = $4
+where mchid = $1 and day = $2
 
 -- name: finish_day
 insert into bill_days (mchid, day, state, leased_until, next_try_at, tries, payments, payments_fen, refunds, refunds_fen,

@@ -83,9 +83,9 @@ class BillStore:
         """Whether this process may work on the day now."""
         return bool(await self._fetch(self._sql.lease_day, mchid, day, lease_s))
 
-    async def put_off_day(self, mchid: str, day: date, *, until: datetime, reason: str) -> None:
-        """Not now: the day comes again at this time."""
-        await self._fetch(self._sql.put_off_day, mchid, day, until, reason)
+    async def put_off_day(self, mchid: str, day: date, *, wait_s: float, reason: str) -> None:
+        """Not now: the day comes again after this time."""
+        await self._fetch(self._sql.put_off_day, mchid, day, wait_s, reason)
 
     async def finish_day(self, result: DayResult, *, waits_until: datetime) -> None:
         """Write down what was found. A day that waits for its neighbour's bill comes again at `waits_until`."""
