@@ -232,6 +232,7 @@ def _order(row: "asyncpg.Record") -> Order:
         state=State(row["state"]),
         has_units=row["has_units"],
         amount_fen=row["amount_fen"],
+        refunded_fen=row["refunded_fen"],
         deadline_ms=row["deadline_ms"],
         items=tuple(OrderItem(*item) for item in items),
         mchid=row["mchid"],

@@ -54,7 +54,7 @@ select order_no from moved
 
 -- name: read_orders
 select o.order_no, o.sale_id, o.buyer, o.request_id, o.body_digest, o.state::text as state, o.has_units, o.amount_fen,
-       (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms, o.mchid, o.prepay_id, o.prepay_until, o.checks,
+       o.refunded_fen, (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms, o.mchid, o.prepay_id, o.prepay_until, o.checks,
        array_agg(i.sku_id order by i.sku_id) as sku_ids,
        array_agg(i.quantity order by i.sku_id) as quantities,
        array_agg(i.price_fen order by i.sku_id) as prices_fen,

@@ -42,6 +42,7 @@ class Order:
     amount_fen: int
     deadline_ms: int
     items: tuple[OrderItem, ...]
+    refunded_fen: int = 0
     mchid: str | None = None
     prepay_id: str | None = None
     prepay_until: datetime | None = None
@@ -66,6 +67,7 @@ class Order:
             "sale": self.sale_id,
             "state": self.state.value,
             "amount_fen": self.amount_fen,
+            "refunded_fen": self.refunded_fen,
             "deadline_ms": self.deadline_ms,
             "items": [
                 {"sku": item.sku_id, "quantity": item.quantity, "price_fen": item.price_fen} for item in self.items
