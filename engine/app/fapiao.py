@@ -4,7 +4,6 @@ import secrets
 from dataclasses import dataclass
 
 from engine.app.house import House
-from engine.config import Config
 from engine.payments.fapiao.book import FapiaoBook
 from engine.payments.fapiao.desk import FapiaoDesk
 from engine.payments.fapiao.forgetter import Forgetter
@@ -12,7 +11,6 @@ from engine.payments.fapiao.invoicer import Invoicer
 from engine.payments.fapiao.titles import Titles
 from engine.payments.wechat.client import WeChatPay
 from engine.payments.wechat.fapiao import FapiaoApi
-from engine.payments.wechat.field_cipher import FieldCipher
 
 NONCE_BYTES = 12
 
@@ -26,24 +24,20 @@ class FapiaoParts:
     forgetter: Forgetter
 
 
-def fapiao_apis(config: Config, provider: WeChatPay) -> dict[str, FapiaoApi]:
-    """The API of each merchant account, by its number. Raises KeyUnusable, naming the file."""
-    found = {}
-    for account in config.wechat.accounts:
-        # Fields are sealed for the key that requests name; a certificate that is downloaded is not one we have here.
-        named = account.public_key_file if account.answers_signed_by == "public_key" else None
-        cipher = FieldCipher.load(account.private_key_file, named)
-        if account.mchid in provider.mchids:
-            gateway = provider.gateway_of(account.mchid)
-            found[account.mchid] = FapiaoApi(gateway, appid=config.wechat.appid, cipher=cipher)
-    return found
+def fapiao_apis(provider: WeChatPay) -> dict[str, FapiaoApi]:
+    """The API of each merchant account, by its number."""
+    accounts = {mchid: provider.account(mchid) for mchid in provider.mchids}
+    return {
+        mchid: FapiaoApi(account.gateway, appid=provider.appid, seal=account.sealed, unseal=account.key.unsealed)
+        for mchid, account in accounts.items()
+    }
 
 
 def build_fapiao(house: House, provider: WeChatPay) -> FapiaoParts:
     """The parts, whether fapiao are switched on or not: what began before they were switched off goes on."""
     rules = house.config.fapiao
     book = FapiaoBook(house.pool)
-    api_of = fapiao_apis(house.config, provider).get
+    api_of = fapiao_apis(provider).get
     titles = Titles(house.privacy, lambda: secrets.token_bytes(NONCE_BYTES))
     return FapiaoParts(
         desk=FapiaoDesk(book, house.privacy, api_of, rules),

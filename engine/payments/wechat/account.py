@@ -67,6 +67,7 @@ class Shared:
     now_s: Callable[[], float]
     nonce: Callable[[], str]
     jitter: Callable[[], float]
+    offers_fapiao: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,12 @@ class Account:
 
     async def create(self, request: PrepayRequest) -> Prepaid | ProviderRefusal:
         asked_at_s = self._shared.now_s()
-        body = requests.prepay_body(request, appid=self._shared.appid, notify_url=self._shared.notify_url)
+        body = requests.prepay_body(
+            request,
+            appid=self._shared.appid,
+            notify_url=self._shared.notify_url,
+            offers_fapiao=self._shared.offers_fapiao,
+        )
         settled = await self.gateway.repeat("POST", ORDER_PATH, body)
         return prepaid_or_refusal(
             settled.answer,

@@ -145,10 +145,17 @@ def _nearness(refused: NotificationRefused) -> int:
     return reasons.index(refused.reason)
 
 
-def from_config(config: settings.Wechat, session: aiohttp.ClientSession, store: RedisStore | None = None) -> WeChatPay:
+def from_config(
+    config: settings.Wechat,
+    session: aiohttp.ClientSession,
+    store: RedisStore | None = None,
+    *,
+    offers_fapiao: bool = False,
+) -> WeChatPay:
     """Reads the key files; raises KeyUnusable, naming the file, when one cannot be used.
 
-    `store` keeps the quotas over all processes; without it this process counts alone.
+    `store` keeps the quotas over all processes; without it this process counts alone. `offers_fapiao`: whether the
+    receipt of a payment has an entry for the buyer's e-fapiao.
     """
     shared = Shared(
         appid=config.appid,
@@ -166,6 +173,7 @@ def from_config(config: settings.Wechat, session: aiohttp.ClientSession, store: 
         now_s=time.time,
         nonce=lambda: secrets.token_hex(16),
         jitter=SystemRandom().random,
+        offers_fapiao=offers_fapiao,
     )
     return WeChatPay([Account(credentials(account), shared) for account in config.accounts], shared)
 

@@ -10,7 +10,7 @@ What an answer means is decided in `fapiao_answers`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -30,11 +30,9 @@ from engine.payments.wechat.fapiao_answers import (
     taken,
     title_of,
 )
-from engine.payments.wechat.field_cipher import FieldCipher
 
 HOME = "/v3/new-tax-control-fapiao"
 ENCRYPTED = ("phone", "email")
-ENCRYPTED_BYTES_MAX = 214  # what RSA-2048 leaves after OAEP's padding
 TAX_CODES_PER_PAGE = 20
 
 
@@ -54,12 +52,16 @@ class Conversation(Protocol):
 
 
 class FapiaoApi:
-    """`cipher` opens and seals phone and email; that is processor time, so it is done in a thread."""
+    """`seal` encrypts a field for WeChat, `unseal` opens one that WeChat encrypted for the merchant; both raise
+    ValueError when they cannot. That is processor time, so it is done in a thread."""
 
-    def __init__(self, gateway: Conversation, *, appid: str, cipher: FieldCipher) -> None:
+    def __init__(
+        self, gateway: Conversation, *, appid: str, seal: Callable[[str], str], unseal: Callable[[str], str]
+    ) -> None:
         self._gateway = gateway
         self._appid = appid
-        self._cipher = cipher
+        self._seal = seal
+        self._unseal = unseal
 
     async def title_link(
         self, apply_id: str, *, openid: str, total_fen: int, seller_name: str = ""
@@ -97,8 +99,8 @@ class FapiaoApi:
         for name, value in title.fields.items():
             if name not in ENCRYPTED:
                 buyer[name] = value
-            elif self._cipher.can_seal:
-                buyer[name] = await asyncio.to_thread(self._cipher.seal, value)
+            elif sealed := await self._sealed(value):
+                buyer[name] = sealed
         body = {
             "scene": scene,
             "fapiao_apply_id": apply_id,
@@ -164,7 +166,12 @@ class FapiaoApi:
         if type(sealed) is not str or not sealed:
             return ""
         try:
-            opened = await asyncio.to_thread(self._cipher.unseal, sealed)
+            return await asyncio.to_thread(self._unseal, sealed)
         except ValueError:  # not base64, not for us, or no text
             return ""
-        return opened if len(opened.encode()) <= ENCRYPTED_BYTES_MAX else ""
+
+    async def _sealed(self, plain: str) -> str:
+        try:
+            return await asyncio.to_thread(self._seal, plain)
+        except ValueError:  # too long, or WeChat's key is not here yet
+            return ""

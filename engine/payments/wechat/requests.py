@@ -24,25 +24,27 @@ BANK_TYPE_MAX = 16
 CARD_TYPES = {CardOwner.BUYER: "USER_BANK_CARD", CardOwner.MERCHANT: "MERCHANT_BANK_CARD"}
 
 
-def prepay_body(request: PrepayRequest, *, appid: str, notify_url: str) -> bytes:
+def prepay_body(request: PrepayRequest, *, appid: str, notify_url: str, offers_fapiao: bool = False) -> bytes:
+    """`offers_fapiao`: whether the receipt has an entry for the buyer's e-fapiao."""
     require_number(request.order_no, ORDER_NO_LENGTHS)
     if request.total_fen < 1:
         raise ValueError("WeChat Pay takes no order below one fen")
     if request.expires_at.tzinfo is None:
         raise ValueError("expires_at names no instant without its zone")
-    return orjson.dumps(
-        {
-            "appid": appid,
-            "mchid": request.mchid,
-            "description": sendable(request.description, DESCRIPTION_MAX),
-            "out_trade_no": request.order_no,
-            # In China's offset, as every example has it: whether Z is taken is not documented.
-            "time_expire": request.expires_at.astimezone(CHINA).isoformat(timespec="seconds"),
-            "notify_url": notify_url,
-            "amount": {"total": request.total_fen, "currency": "CNY"},
-            "payer": {"openid": request.openid},
-        }
-    )
+    fields = {
+        "appid": appid,
+        "mchid": request.mchid,
+        "description": sendable(request.description, DESCRIPTION_MAX),
+        "out_trade_no": request.order_no,
+        # In China's offset, as every example has it: whether Z is taken is not documented.
+        "time_expire": request.expires_at.astimezone(CHINA).isoformat(timespec="seconds"),
+        "notify_url": notify_url,
+        "amount": {"total": request.total_fen, "currency": "CNY"},
+        "payer": {"openid": request.openid},
+    }
+    if offers_fapiao:
+        fields["support_fapiao"] = True
+    return orjson.dumps(fields)
 
 
 def query_path(order_no: str, mchid: str) -> str:

@@ -24,7 +24,6 @@ from engine.payments.fapiao.titles import Titles
 from engine.payments.port import OtherNotice
 from engine.payments.wechat.client import from_config
 from engine.payments.wechat.fapiao import FapiaoApi
-from engine.payments.wechat.field_cipher import FieldCipher
 from engine.payments.wechat.transport import open_session
 from engine.web.buyers import Privacy
 from tests.conftest import url_of_database
@@ -205,8 +204,8 @@ async def api_at(url: str) -> AsyncIterator[FapiaoApi]:
     )
     async with open_session() as session:
         pay = from_config(wechat, session)
-        cipher = FieldCipher.load(KEYS / "merchant_private.pem", KEYS / "platform_public.pem")
-        yield FapiaoApi(pay.gateway_of(platform.MCHID), appid=platform.APPID, cipher=cipher)
+        account = pay.account(platform.MCHID)
+        yield FapiaoApi(account.gateway, appid=platform.APPID, seal=account.sealed, unseal=account.key.unsealed)
         pay.close_signer()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import orjson
 import pytest
 from hypothesis import given
@@ -23,21 +21,12 @@ from engine.payments.wechat.fapiao_answers import (
     taken,
     title_of,
 )
-from engine.payments.wechat.field_cipher import FieldCipher
-from engine.payments.wechat.keys import KeyUnusable
-from tests.payments.fapiao.tax_office import OAEP, Issued, TaxOffice, for_merchant
-from tests.payments.wechat import platform
-from tests.payments.wechat.platform import KEYS
+from tests.payments.fapiao.tax_office import Issued, TaxOffice, for_merchant
 
 FIELDS = st.sampled_from(
     ["fapiao_information", "fapiao_id", "status", "type", "name", "miniprogram_path", "title_url", "f1", "total_count"]
 )
 APPLY_ID = "4200000444201910177461284488"
-
-
-@pytest.fixture(scope="module")
-def cipher() -> FieldCipher:
-    return FieldCipher.load(KEYS / "merchant_private.pem", KEYS / "platform_public.pem")
 
 
 @pytest.mark.parametrize(
@@ -114,25 +103,8 @@ async def test_a_phone_that_cannot_be_opened_is_left_out(api: FapiaoApi, office:
     assert ("phone" in found.fields, found.fields["email"]) == (False, "b@example.com")
 
 
-async def test_without_wechats_key_an_application_leaves_phone_and_email_out(office: TaxOffice, api: FapiaoApi) -> None:
-    blind = FapiaoApi(api._gateway, appid=platform.APPID, cipher=FieldCipher.load(KEYS / "merchant_private.pem", None))
-    title = Title(kind="INDIVIDUAL", fields={"name": "n", "phone": "139"})
+async def test_a_field_that_cannot_be_encrypted_is_left_out(office: TaxOffice, api: FapiaoApi) -> None:
+    title = Title(kind="INDIVIDUAL", fields={"name": "n", "phone": "1" * 215})
     content = {"fapiao_id": "f1", "total_amount": 1, "items": [{"total_amount": 1}]}
-    assert await blind.issue(APPLY_ID, scene="WITH_WECHATPAY", title=title, contents=[content]) is None
+    assert await api.issue(APPLY_ID, scene="WITH_WECHATPAY", title=title, contents=[content]) is None
     assert office.only(APPLY_ID).buyer == {"type": "INDIVIDUAL", "name": "n"}
-
-
-def test_what_we_seal_wechat_opens(cipher: FieldCipher) -> None:
-    sealed = base64.b64decode(cipher.seal("13900000001"))
-    assert platform.PLATFORM_KEY.decrypt(sealed, OAEP) == b"13900000001"
-
-
-@pytest.mark.parametrize("sealed", ["", "***", "bm90IGZvciB1cw==", "票"])
-def test_what_is_not_for_us_is_no_text(cipher: FieldCipher, sealed: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - which one does not matter
-        cipher.unseal(sealed)
-
-
-def test_a_key_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(KeyUnusable, match="nowhere"):
-        FieldCipher.load(KEYS / "merchant_private.pem", KEYS / "nowhere.pem")
