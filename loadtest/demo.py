@@ -179,7 +179,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _allow_open_files() -> None:
+def allow_open_files() -> None:
     """Some systems start a shell with 256; the stack inherits what we allow ourselves."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None, *, stack: Stack | None = None) 
     options = parse(sys.argv[1:] if arguments is None else arguments)
     console = Console()
     RUN.mkdir(exist_ok=True)
-    _allow_open_files()
+    allow_open_files()
     stack = stack or Stack(up_command(workers=options.workers), home=HOME, log=LOG)
 
     async def until_told_to_stop() -> int:

@@ -248,6 +248,26 @@ class Phone:
             return _refusal_from(reply)
         return [order_from(order) for order in reply.body["orders"]]
 
+    async def say_done(self, order_no: str) -> None:
+        """What the mini program calls when `wx.requestPayment` ended; the engine asks WeChat."""
+        await self._wire.ask("check", "POST", self._shop.order / order_no / "payment/check", headers=self._headers)
+
+    async def give_back(self, order_no: str, *, key: str, items: object) -> Refusal | None:
+        """Tickets back for money, by the sale's rules."""
+        reply = await self._wire.ask(
+            "give_back",
+            "POST",
+            self._shop.order / order_no / "refunds",
+            headers={**self._headers, "Idempotency-Key": key},
+            body=orjson.dumps({"items": items}),
+        )
+        return None if reply.status in (200, 201) else _refusal_from(reply)
+
+    async def listed(self) -> list[Body]:
+        """One's own orders as the engine words them; none after a refusal."""
+        reply = await self._wire.ask("list", "GET", self._shop.order, headers=self._headers)
+        return list(reply.body["orders"]) if reply.status == 200 else []
+
     async def cancel(self, order_no: str) -> str | Refusal:
         """The state of the cancelled order: `released`, or `closing` when a payment was under way."""
         reply = await self._wire.ask("cancel", "DELETE", self._shop.order / order_no, headers=self._headers)

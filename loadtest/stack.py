@@ -40,6 +40,7 @@ class Addresses:
 
     public_url: str
     admin_urls: tuple[str, ...]
+    jobs_admin_url: str
     simulator_url: str
     admin_key: str
     config: str
@@ -47,8 +48,12 @@ class Addresses:
 
 
 class Stack:
-    def __init__(self, command: Sequence[str], *, home: Path, log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], *, home: Path, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`environment` is added to our own."""
         self._command = command
+        self._environment = environment or {}
         self._home = home
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,6 +91,7 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **self._environment},
                 start_new_session=True,
             )
         self._leash = subprocess.Popen(  # noqa: S603
@@ -109,6 +115,7 @@ class Stack:
         return Addresses(
             public_url=written["public_url"],
             admin_urls=tuple(written["admin_urls"]),
+            jobs_admin_url=written["jobs_admin_url"],
             simulator_url=written["simulator_url"],
             admin_key=written["admin_key"],
             config=str(written["config"]),
