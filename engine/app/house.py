@@ -160,6 +160,7 @@ def build_cancelling(house: House) -> CancelRoutes:
 async def open_provider(config: Config, stack: AsyncExitStack) -> tuple[WeChatPay, aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(limit=PROVIDER_CONNECTIONS_MAX, keepalive_timeout=5.0)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, auto_decompress=False))
-    provider = from_config(config.wechat, session)
+    offers_fapiao = config.fapiao.enabled and config.fapiao.show_cell
+    provider = from_config(config.wechat, session, offers_fapiao=offers_fapiao)
     stack.callback(provider.close_signer)
     return provider, session
