@@ -144,7 +144,7 @@ def read_order(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Order
         expires_ms=expires_ms,
         attach=document.get("attach"),
         notify_url=document["notify_url"],
-        terms=_terms(document),
+        terms=terms(document),
         description=document["description"],
     )
 
@@ -181,7 +181,7 @@ def read_refund(body: bytes, merchant: Merchant, *, http_anywhere: bool) -> Refu
         refund_fen=document["amount"]["refund"],
         total_fen=document["amount"]["total"],
         notify_url=document.get("notify_url"),
-        terms=_terms(document),
+        terms=terms(document),
         reason=document.get("reason", ""),
     )
 
@@ -237,7 +237,7 @@ def read(body: bytes, form: Record) -> Any:
     return form.fault(document, "") or document
 
 
-def _terms(document: object) -> str:
+def terms(document: object) -> str:
     """A digest of every parameter, so that a re-entry can be told from a change without keeping the body."""
     return blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 

@@ -9,7 +9,7 @@ import binascii
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
 
 from engine.simulator.refusals import SERIAL_MISSING, SERIAL_UNKNOWN, Refusal, parameter
@@ -28,3 +28,8 @@ def open_field(keys: Mapping[str, RSAPrivateKey], *, serial: str, path: str, tex
         return key.decrypt(base64.b64decode(text, validate=True), _PADDING).decode()
     except (binascii.Error, ValueError):
         return parameter(path, text, "cannot be decrypted with the key named by Wechatpay-Serial")
+
+
+def seal_field(key: RSAPublicKey, text: str) -> str:
+    """A field for the merchant's eyes: what WeChat encrypts with the merchant's certificate."""
+    return base64.b64encode(key.encrypt(text.encode(), _PADDING)).decode()
