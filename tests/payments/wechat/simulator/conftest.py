@@ -35,7 +35,19 @@ PROMPT = {
     "answer_error_after": 0.0,
     "answer_lost": 0.0,
     "answer_signtest": 0.0,
+    "refund_abnormal": 0.0,
+    "callback_public_key": 1.0,
+    "callback_certificate_b": 0.0,
+    "answers_signed_by": "public_key",
+    "certificates_listed": "both",
+    "limits_per_s": {},
+    "changed_code": "INVALID_REQUEST",
+    "paid_code": "ORDERPAID",
+    "limited_code": "FREQUENCY_LIMITED",
+    "business_refusals_signed": True,
 }
+# A merchant that has no public key of WeChat Pay yet.
+CERTIFIED = {"answers_signed_by": "certificate_a", "callback_public_key": 0.0}
 
 
 @dataclass(frozen=True)
@@ -127,11 +139,18 @@ async def set_faults(session: aiohttp.ClientSession, simulator: Simulator, **fau
 
 
 async def tap_pay(
-    session: aiohttp.ClientSession, simulator: Simulator, pay: PaymentProvider, prepaid: object, **changed: str
+    session: aiohttp.ClientSession,
+    simulator: Simulator,
+    pay: PaymentProvider,
+    prepaid: object,
+    *,
+    mchid: str | None = None,
+    **changed: str,
 ) -> str:
-    """What the buyer's phone shows after wx.requestPayment."""
+    """What the buyer's phone shows after wx.requestPayment; the order is the first merchant's if none is named."""
     assert isinstance(prepaid, Prepaid)
-    parameters = {"openid": OPENID, **await pay.client_parameters(prepaid.prepay_id, pay.merchant_for("")), **changed}
+    signed = await pay.client_parameters(prepaid.prepay_id, mchid or simulator.names["mchid"])
+    parameters = {"openid": OPENID, **signed, **changed}
     async with session.post(f"{simulator.url}/_buyer/pay", json=parameters) as response:
         return str((await response.json())["result"])
 
