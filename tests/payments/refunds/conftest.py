@@ -1,6 +1,6 @@
 """A house whose orders are paid by a statement, and the refund book over it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from engine.infra.postgres import connection
 from engine.orders.records import Order
 from engine.payments.ledger import PaymentLedger, Settlement
 from engine.payments.refunds.book import RefundBook
+from tests.payments.refunds.wechat import Shop, Simulator, open_shop, running_simulator
 from tests.support.house import Rooms
 
 Paid = Callable[..., Awaitable[Order]]
@@ -52,3 +53,16 @@ def rows(house: Rooms) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
             return [dict(row) for row in await conn.fetch(sql, *args)]
 
     return ask
+
+
+@pytest.fixture(scope="package")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with running_simulator(tmp_path_factory.mktemp("wechat")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def shop(house: Rooms, simulator: Simulator) -> AsyncIterator[Shop]:
+    """The house's buyers pay at the simulator, which behaves."""
+    async with open_shop(house, simulator) as shop:
+        yield shop
