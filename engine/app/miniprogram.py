@@ -9,13 +9,22 @@ import aiohttp
 
 from engine.app.house import House
 from engine.config import MessageKind
+from engine.infra.clock import wall_ms, wall_s
 from engine.infra.jobs import Job
 from engine.miniprogram.access_token import AccessTokens
 from engine.miniprogram.client import MiniProgramApi
+from engine.miniprogram.codes import SaleCodes
 from engine.miniprogram.duties import Duties
+from engine.miniprogram.handlers import MiniProgramRoutes
 from engine.miniprogram.messenger import Messenger, Reminder
+from engine.miniprogram.organizers import OrganizerRoutes
+from engine.miniprogram.phones import Phones
 from engine.miniprogram.shipper import Shipper
+from engine.miniprogram.subscriptions import Subscriptions
 from engine.miniprogram.wire import Wire
+from engine.web.buyers import Buyers
+from engine.web.operators import Operators
+from engine.web.routes import Route
 
 NONCE_BYTES = 12
 CHINA = ZoneInfo("Asia/Shanghai")  # WeChat counts by China's days
@@ -23,6 +32,7 @@ TELL_EVERY_S = 1.0
 REMIND_EVERY_S = 60.0
 SHIP_EVERY_S = 2.0
 WATCH_EVERY_S = 30.0
+FORGET_EVERY_S = 3600.0
 
 
 def fresh_nonce() -> bytes:
@@ -45,6 +55,39 @@ def build_api(house: House, session: aiohttp.ClientSession) -> MiniProgramApi:
     return MiniProgramApi(wire, tokens, state=settings.state, lang=settings.lang)
 
 
+def miniprogram_routes(house: House, session: aiohttp.ClientSession, buyers: Buyers) -> list[Route]:
+    """What buyers ask for."""
+    settings = house.config.miniprogram
+    return MiniProgramRoutes(
+        Subscriptions(house.pool),
+        Phones(house.pool, build_api(house, session), house.privacy, fresh_nonce),
+        buyers,
+        templates=settings.templates,
+        asks_phones=settings.phone,
+        now_s=wall_s,
+        body_bytes_max=house.config.web.body_bytes_max,
+        body_timeout_s=house.config.web.body_timeout_s,
+    ).routes()
+
+
+def build_codes(house: House, session: aiohttp.ClientSession) -> SaleCodes:
+    """QR codes and links of sales."""
+    settings = house.config.miniprogram
+    return SaleCodes(
+        house.pool,
+        build_api(house, session),
+        page=settings.sale_page,
+        link_days=settings.url_link_days,
+        now_ms=wall_ms,
+    )
+
+
+def organizer_routes(house: House, session: aiohttp.ClientSession) -> list[Route]:
+    """What organizers ask for."""
+    operators = Operators(house.config.admin.key.get_secret_value())
+    return OrganizerRoutes(house.board, build_codes(house, session), Duties(house.pool), operators).routes()
+
+
 def miniprogram_jobs(house: House, session: aiohttp.ClientSession) -> list[Job]:
     """The jobs that the settings ask for; none by default."""
     settings = house.config.miniprogram
@@ -53,6 +96,7 @@ def miniprogram_jobs(house: House, session: aiohttp.ClientSession) -> list[Job]:
     if settings.templates:
         messenger = Messenger(duties, api, house.privacy, settings.templates)
         jobs.append(Job("messenger", messenger.run_once, TELL_EVERY_S))
+        jobs.append(Job("subscription_keys", Subscriptions(house.pool).forget, FORGET_EVERY_S))
     if MessageKind.REMINDER in settings.templates:
         reminder = Reminder(duties, before_h=settings.remind_before_h)
         jobs.append(Job("reminder", reminder.run_once, REMIND_EVERY_S))

@@ -16,6 +16,7 @@ from engine.app.house import (
     open_provider,
     seal_keys,
 )
+from engine.app.miniprogram import miniprogram_routes, organizer_routes
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
@@ -132,6 +133,7 @@ async def work(config: Config, index: int) -> None:
                 ).routes(),
                 *refund_routes(house, buyers, config),
                 *FapiaoRoutes(fapiao, OrderReader(house.book), buyers, now_s=wall_s).routes(),
+                *miniprogram_routes(house, session, buyers),
                 *CatalogDesk(house.board).routes(),
                 *build_description().routes(),
                 *LoginDesk(
@@ -152,6 +154,7 @@ async def work(config: Config, index: int) -> None:
                     *console.routes(),
                     *build_description().routes(),
                     *build_cancelling(house).routes(),
+                    *organizer_routes(house, session),
                     *refund_admin_routes(house, provider, config),
                     *FapiaoAdminRoutes(fapiao, key=config.admin.key.get_secret_value()).routes(),
                 ]

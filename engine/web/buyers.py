@@ -40,6 +40,14 @@ class Privacy:
         """The openid, encrypted and bound to its buyer. The nonce must be fresh: 12 random bytes."""
         return nonce + self._cipher.encrypt(nonce, openid.encode(), self.buyer_of(openid))
 
+    def seal_phone(self, phone: str, nonce: bytes, buyer: bytes) -> bytes:
+        """A phone number, encrypted and bound to its buyer; never to be taken for an openid."""
+        return nonce + self._cipher.encrypt(nonce, phone.encode(), b"phone" + buyer)
+
+    def open_phone(self, sealed: bytes, buyer: bytes) -> str:
+        """The phone number of this buyer. Raises InvalidTag for anybody else's."""
+        return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], b"phone" + buyer).decode()
+
     def open_openid(self, sealed: bytes, buyer: bytes) -> str:
         """The openid of this buyer. Raises InvalidTag for anybody else's."""
         return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], buyer).decode()

@@ -29,6 +29,7 @@ class Code(enum.StrEnum):
     UNKNOWN_SESSION = "UNKNOWN_SESSION"
     UNKNOWN_FAPIAO = "UNKNOWN_FAPIAO"
     UNKNOWN_REFUND = "UNKNOWN_REFUND"
+    UNKNOWN_PHONE = "UNKNOWN_PHONE"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     KEY_REUSED = "KEY_REUSED"
@@ -54,6 +55,10 @@ class Code(enum.StrEnum):
     NO_FAPIAO = "NO_FAPIAO"
     FAPIAO_EXISTS = "FAPIAO_EXISTS"
     FAPIAO_NOT_FAILED = "FAPIAO_NOT_FAILED"
+    NOT_OFFERED = "NOT_OFFERED"
+    PHONE_REFUSED = "PHONE_REFUSED"
+    PAGE_UNKNOWN = "PAGE_UNKNOWN"
+    NOT_CORRECTABLE = "NOT_CORRECTABLE"
     BODY_TOO_LARGE = "BODY_TOO_LARGE"
     ITEMS_INVALID = "ITEMS_INVALID"
     QUANTITY_INVALID = "QUANTITY_INVALID"
@@ -61,6 +66,9 @@ class Code(enum.StrEnum):
     ORDER_LIMIT = "ORDER_LIMIT"
     UNKNOWN_STATE = "UNKNOWN_STATE"
     REASON_INVALID = "REASON_INVALID"
+    KINDS_INVALID = "KINDS_INVALID"
+    SCENE_TOO_LONG = "SCENE_TOO_LONG"
+    QUOTA_SPENT = "QUOTA_SPENT"
     FENCED = "FENCED"
     OVERLOADED = "OVERLOADED"
     UNAVAILABLE = "UNAVAILABLE"
@@ -93,6 +101,7 @@ PROBLEMS: dict[Code, Problem] = {
     Code.UNKNOWN_SESSION: Problem(404, "There is no such session.", "没有这个场次。"),
     Code.UNKNOWN_REFUND: Problem(404, "There is no such refund.", "没有这笔退款。"),
     Code.UNKNOWN_FAPIAO: Problem(404, "There is no such e-fapiao.", "没有这张电子发票。"),
+    Code.UNKNOWN_PHONE: Problem(404, "You have given no phone number.", "您尚未提供手机号。"),
     Code.METHOD_NOT_ALLOWED: Problem(405, "This address does not take that method.", "请求方法不支持。"),
     Code.REQUEST_TIMEOUT: Problem(408, "The request arrived too slowly.", "请求超时。"),
     Code.KEY_REUSED: Problem(409, "This Idempotency-Key was used for another request.", "请求编号已用于其他请求。"),
@@ -121,8 +130,12 @@ PROBLEMS: dict[Code, Problem] = {
     Code.REFUND_TOO_LATE: Problem(409, "The payment is too old to be refunded.", "支付时间已超过可退款期限。"),
     Code.REFUND_TOO_MANY: Problem(409, "This order was refunded too often already.", "该订单退款次数已达上限。"),
     Code.REFUND_TOO_MUCH: Problem(409, "This is more than is left of the order.", "超出该订单可退的数量或金额。"),
-    Code.NOTHING_TO_REFUND: Problem(409, "Nothing is given back for these tickets now.", "按退票规则，目前无可退金额。"),
-    Code.REFUND_NOT_FAILED: Problem(409, "Only a refund that failed can take this way.", "该退款并未失败，无需此操作。"),
+    Code.NOTHING_TO_REFUND: Problem(
+        409, "Nothing is given back for these tickets now.", "按退票规则，目前无可退金额。"
+    ),
+    Code.REFUND_NOT_FAILED: Problem(
+        409, "Only a refund that failed can take this way.", "该退款并未失败，无需此操作。"
+    ),
     Code.CARD_NOT_TAKEN: Problem(409, "WeChat Pay refused this bank card.", "微信支付未接受该银行卡。"),
     Code.NO_FAPIAO: Problem(409, "No e-fapiao can be issued for this order now.", "该订单目前无法开具电子发票。"),
     Code.FAPIAO_EXISTS: Problem(
@@ -130,6 +143,16 @@ PROBLEMS: dict[Code, Problem] = {
     ),
     Code.FAPIAO_NOT_FAILED: Problem(
         409, "Only a failed e-fapiao whose title is still there can go on.", "只有失败且抬头仍在的电子发票可以重试。"
+    ),
+    Code.NOT_OFFERED: Problem(409, "This shop does not offer that.", "该功能未开通。"),
+    Code.PHONE_REFUSED: Problem(
+        409, "WeChat did not accept this phone code; tap the button again.", "手机号凭证无效，请重新授权。"
+    ),
+    Code.PAGE_UNKNOWN: Problem(
+        409, "WeChat does not know the sale page; publish it, or correct miniprogram.sale_page.", "销售页面尚未发布。"
+    ),
+    Code.NOT_CORRECTABLE: Problem(
+        409, "WeChat was not told of this delivery yet, or it was corrected before.", "发货信息尚未上传或已更正过。"
     ),
     Code.BODY_TOO_LARGE: Problem(413, "The request body is too large.", "请求内容过大。"),
     Code.ITEMS_INVALID: Problem(422, "Name 1 to 8 different SKUs, each once.", "请选择 1 到 8 种票档，每种一次。"),
@@ -139,6 +162,15 @@ PROBLEMS: dict[Code, Problem] = {
     Code.UNKNOWN_STATE: Problem(422, "There is no such state.", "没有这种状态。"),
     Code.REASON_INVALID: Problem(
         422, "A reason is 1 to 80 characters in one line, without emoji.", "原因须为 1 到 80 个字符，不含换行和表情。"
+    ),
+    Code.KINDS_INVALID: Problem(
+        422, "Name kinds that this shop sends, each once, and WeChat's result for each.", "订阅消息类型或结果无效。"
+    ),
+    Code.SCENE_TOO_LONG: Problem(
+        422, "The sale's id is too long for a QR code; WeChat takes 32 characters.", "销售编号过长，无法生成小程序码。"
+    ),
+    Code.QUOTA_SPENT: Problem(
+        429, "WeChat makes no more of these now; try later.", "微信额度已用完，请稍后再试。", 60_000
     ),
     Code.FENCED: Problem(503, "The sale is being restored; nothing is lost.", "销售恢复中。", RETRY_SOON_MS),
     Code.OVERLOADED: Problem(503, "Too many requests at this instant.", "请求过多，请稍后再试。", RETRY_SOON_MS),
