@@ -1,9 +1,12 @@
 """E-fapiao, wired: one ledger of them, one account at WeChat for each merchant."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from engine.app.house import House
+from engine.app.house import House, open_provider
+from engine.config import Config
 from engine.payments.fapiao.book import FapiaoBook
 from engine.payments.fapiao.desk import FapiaoDesk
 from engine.payments.fapiao.forgetter import Forgetter
@@ -31,6 +34,14 @@ def fapiao_apis(provider: WeChatPay) -> dict[str, FapiaoApi]:
         mchid: FapiaoApi(account.gateway, appid=provider.appid, seal=account.sealed, unseal=account.key.unsealed)
         for mchid, account in accounts.items()
     }
+
+
+@asynccontextmanager
+async def at_wechat(config: Config) -> AsyncIterator[dict[str, FapiaoApi]]:
+    """The APIs alone, for a command: no store is needed."""
+    async with AsyncExitStack() as stack:
+        provider, _ = await open_provider(config, stack)
+        yield fapiao_apis(provider)
 
 
 def build_fapiao(house: House, provider: WeChatPay) -> FapiaoParts:

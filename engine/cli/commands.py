@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from engine.cli.fapiao import fapiao_app
 from engine.cli.reconcile import reconcile
 from engine.cli.sessions import session_app
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
@@ -51,6 +52,7 @@ SELL = "Sell"
 
 app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
 app.add_typer(session_app, name="session", rich_help_panel=SELL)
+app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
 
 T = TypeVar("T")
