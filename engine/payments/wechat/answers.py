@@ -66,6 +66,9 @@ REFUSAL_BY_STATUS: Mapping[int, RefusalKind] = {
 # A quota is exceeded; both names are in the documents, and a 429 needs neither.
 LIMITED_CODES = frozenset({"FREQUENCYLIMITED", "RATELIMITEXCEEDED"})
 
+# The number is known to WeChat Pay, whatever this call did; TRADE_ERROR may say so, too.
+EXISTING = frozenset({RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN})
+
 
 class Silence(StrEnum):
     """Why there is no answer to believe. Only the first two say that nothing can have happened."""
@@ -147,7 +150,7 @@ def prepaid_or_refusal(
         kind = RefusalKind.RATE_LIMITED
     elif is_refusal(answer):
         kind = REFUSAL_BY_CODE.get(code) or REFUSAL_BY_STATUS.get(answer.status, RefusalKind.INVALID)
-    exists = kind in (RefusalKind.ALREADY_PAID, RefusalKind.ALREADY_CLOSED, RefusalKind.NUMBER_TAKEN)
+    exists = code == "TRADEERROR" or kind in EXISTING
     return ProviderRefusal(kind=kind, maybe_created=maybe_created or exists, code=code, detail=answer.detail)
 
 
