@@ -7,6 +7,7 @@ pay and say otherwise. Pure.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,19 +25,45 @@ class Behaviour(StrEnum):
     CANCEL = "cancel"
     ABANDON = "abandon"  # Closes the app without paying; the mini program hears nothing.
     NO_BALANCE = "no_balance"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105  # Fails once, then pays; takes twice as long.
     PAY_THEN_CANCEL = "pay_then_cancel"  # Pays, yet the mini program hears "cancel".
     PAY_THEN_VANISH = "pay_then_vanish"  # Pays, then the app is killed; the mini program hears nothing.
+    OK_BEFORE_CALLBACK = "ok_before_callback"  # Pays; the callback is late, so that "ok" is there first.
+    PAY_1S_BEFORE_EXPIRY = "pay_1s_before_expiry"
+    PAY_AT_EXPIRY = "pay_at_expiry"  # The very last moment that counts.
+    PAY_1S_AFTER_EXPIRY = "pay_1s_after_expiry"  # Is refused.
+    RACE_CLOSE = "race_close"  # Pays in the moment in which the merchant closes; either may win.
 
 
-PAYING = (Behaviour.PAY, Behaviour.PAY_THEN_CANCEL, Behaviour.PAY_THEN_VANISH)
 RESULTS = {
     Behaviour.PAY: "ok",
     Behaviour.CANCEL: "cancel",
     Behaviour.ABANDON: "fail no result",
     Behaviour.NO_BALANCE: "fail 余额不足",
+    Behaviour.WRONG_PASSWORD: "ok",
     Behaviour.PAY_THEN_CANCEL: "cancel",
     Behaviour.PAY_THEN_VANISH: "fail no result",
+    Behaviour.OK_BEFORE_CALLBACK: "ok",
+    Behaviour.PAY_1S_BEFORE_EXPIRY: "ok",
+    Behaviour.PAY_AT_EXPIRY: "ok",
+    Behaviour.PAY_1S_AFTER_EXPIRY: "ok",
+    Behaviour.RACE_CLOSE: "ok",
 }
+PAYING = frozenset(Behaviour) - {Behaviour.CANCEL, Behaviour.ABANDON, Behaviour.NO_BALANCE}
+OFFSETS_MS = {
+    Behaviour.PAY_1S_BEFORE_EXPIRY: -1000,
+    Behaviour.PAY_AT_EXPIRY: 0,
+    Behaviour.PAY_1S_AFTER_EXPIRY: 1000,
+}
+
+
+def choose(shares: Mapping[str, float], *, draw: float) -> Behaviour:
+    """The behaviour that a draw from [0, 1) picks by these shares; what they leave over pays."""
+    for name, share in shares.items():
+        draw -= share
+        if draw < 0:
+            return Behaviour(name)
+    return Behaviour.PAY
 
 
 @dataclass(frozen=True, slots=True)

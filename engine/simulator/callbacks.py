@@ -111,8 +111,8 @@ class Callbacks:
         self._open = False
         self._lines.clear()
 
-    def post(self, notice: Notice) -> None:
-        """Take a notice; it goes out after its delay, or never when it is fated to be lost."""
+    def post(self, notice: Notice, *, late: bool = False) -> None:
+        """Take a notice; it goes out after its delay, or never when it is fated to be lost. `late` makes it late."""
         faults = self._faults()
         if self._strikes("callback_loss", notice):
             self.tally.lost += 1
@@ -121,7 +121,7 @@ class Callbacks:
         self.tally.unfinished += 1
         subject = _subject(notice)
         wait_s = delay_s(faults.callback_delay_ms, seed=faults.seed, knob="callback_delay_ms", subject=subject)
-        if self._strikes("callback_late", notice):
+        if late or self._strikes("callback_late", notice):
             self.tally.late += 1
             wait_s += delay_s(faults.callback_late_ms, seed=faults.seed, knob="callback_late_ms", subject=subject)
         attempt = _Attempt(notice, flaws=self._flaws(notice))

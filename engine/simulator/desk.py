@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from engine.simulator import buyer, forms, notices, orders, refunds, shapes
+from engine.simulator import forms, notices, orders, refunds, shapes
 from engine.simulator.authorization import Merchant
 from engine.simulator.calls import Answer
 from engine.simulator.faults import Faults, happens
 from engine.simulator.ledger import Ledger
 from engine.simulator.notices import Notice
-from engine.simulator.orders import Order
 from engine.simulator.refunds import Refund, RefundStatus
 from engine.simulator.refusals import ORDER_NOT_EXIST, REFUND_UNKNOWN, Refusal, parameter
 from engine.simulator.sealed_fields import open_field
@@ -36,7 +35,7 @@ class Desk:
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
         http_anywhere: bool,
-        field_keys: Mapping[str, RSAPrivateKey],
+        field_keys: Callable[[Merchant], Mapping[str, RSAPrivateKey]],
     ) -> None:
         self._ledger = ledger
         self._merchants = merchants
@@ -132,7 +131,7 @@ class Desk:
         """POST /v3/refund/domestic/refunds/{refund_id}/apply-abnormal-refund."""
 
         def unseal(path: str, text: str) -> str | Refusal:
-            return open_field(self._field_keys, serial=serial, path=path, text=text)
+            return open_field(self._field_keys(merchant), serial=serial, path=path, text=text)
 
         request = forms.read_abnormal(body, unseal)
         if isinstance(request, Refusal):
@@ -176,40 +175,6 @@ class Desk:
         if notice is not None:
             self._notify(notice)
 
-    def tap(self, call: buyer.PaymentCall, behaviour: buyer.Behaviour) -> tuple[str, str | None]:
-        """A buyer meets wx.requestPayment: what the mini program hears, the transaction_id if money moved."""
-        now_ms = self._now_ms()
-        order = self._ledger.order_of_prepay(call.prepay_id, now_ms=now_ms)
-        # Without an order any key will do: the call fails before the key is used.
-        mchid = next(iter(self._merchants)) if order is None else order.mchid
-        objection = buyer.objection(call, order, self._merchants[mchid].public_key, now_ms=now_ms)
-        if objection is not None or order is None:
-            return objection or "fail", None
-        if behaviour not in buyer.PAYING:
-            return buyer.RESULTS[behaviour], None
-        paid = orders.pay(
-            order,
-            now_ms=now_ms,
-            transaction_id=self._fresh_transaction_id(now_ms),
-            paid_code=self._faults().paid_code,
-        )
-        if isinstance(paid, Refusal):
-            return f"fail {paid.message}", None
-        self._book(paid, now_ms)
-        return buyer.RESULTS[behaviour], paid.transaction_id
-
-    def pay_anyway(self, out_trade_no: str) -> Order | None:
-        """For drills: money arrives for an order in any state. None for an order nobody placed."""
-        now_ms = self._now_ms()
-        for mchid in self._merchants:
-            known = self._ledger.order(mchid, out_trade_no, now_ms=now_ms)
-            if known is not None:
-                paid = orders.pay_anyway(known, now_ms=now_ms, transaction_id=self._fresh_transaction_id(now_ms))
-                if paid is not known:
-                    self._book(paid, now_ms)
-                return paid
-        return None
-
     def statement(self) -> list[dict[str, object]]:
         """The truth per order: `refunded_fen` reached the buyer, `refunding_fen` is accepted only."""
         now_ms = self._now_ms()
@@ -221,6 +186,7 @@ class Desk:
                 fen[refund.status] += refund.refund_fen
             rows.append(
                 {
+                    "mchid": order.mchid,
                     "out_trade_no": order.out_trade_no,
                     "total_fen": order.total_fen,
                     "trade_state": order.state,
@@ -231,14 +197,6 @@ class Desk:
                 }
             )
         return rows
-
-    def _book(self, paid: Order, now_ms: int) -> None:
-        notice = notices.paid(paid, notice_id=shapes.notice_id(self._entropy(16)), now_ms=now_ms)
-        self._ledger.record(order=paid, notice=notice)
-        self._notify(notice)
-
-    def _fresh_transaction_id(self, now_ms: int) -> str:
-        return shapes.transaction_id(now_ms, self._entropy(8))
 
 
 def _mchid_fault(merchant: Merchant, query: Mapping[str, str]) -> Refusal | None:

@@ -77,12 +77,17 @@ class Faults:
     unknown_serial: str = "default_key"
     certificates_listed: str = "a"
     nonce_replay_refused: bool = False
+    buyer_delay_ms: tuple[int, int] = (0, 0)
     buyer_behaviours: Mapping[str, float] = field(default_factory=dict)
     bill_today: bool = False
     bill_hash_of: str = "plain"
     bill_crlf: bool = True
     bill_bom: bool = False
     bill_fee_bp: int = 60
+    fapiao_opened: bool = True
+    fapiao_delay_ms: tuple[int, int] = (300, 1500)
+    fapiao_issue_failed: float = 0.0
+    fapiao_reverse_failed: float = 0.0
     weixin_busy: float = 0.0
     token_quota_minute: int = 10_000
     token_quota_day: int = 500_000

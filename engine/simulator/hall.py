@@ -15,7 +15,7 @@ from engine.simulator.callbacks import CallerLost
 from engine.simulator.calls import Call, Page, Visit
 from engine.simulator.counter import Counter, Verdict
 from engine.simulator.front import OfficeAway
-from engine.simulator.links import Link, LinkLost
+from engine.simulator.links import Link, LinkLost, RemoteError
 from engine.simulator.notices import Notice
 from engine.simulator.office import Office
 from engine.simulator.parcels import Flaw, Parcel
@@ -86,12 +86,10 @@ class Hall:
             verdict = self._counter.serve(Call(*content))
             return pack_verdict(verdict) if isinstance(verdict, Verdict) else _verdict_later(verdict)
         if kind == VISIT:
-            return self._visit(Visit(*content))
+            page = house.serve(self._office, Visit(*content))
+            return pack_page(page) if isinstance(page, Page) else _page_later(page)
         self._welcome(link, *content)
         return None
-
-    async def _visit(self, visit: Visit) -> object:
-        return pack_page(await house.serve(self._office, visit))
 
     def _welcome(self, link: Link, role: str, pid: int, restarts: int) -> None:
         leave = None
@@ -109,11 +107,17 @@ async def _verdict_later(verdict: Awaitable[Verdict]) -> object:
     return pack_verdict(await verdict)
 
 
+async def _page_later(page: Awaitable[Page]) -> object:
+    return pack_page(await page)
+
+
 async def _send_over(link: Link, parcel: Parcel) -> int | None:
     try:
         status: int | None = await link.ask(pack_parcel(parcel))
     except LinkLost as error:
         raise CallerLost from error
+    except RemoteError:
+        return None  # A defect of the caller's, which its own log tells; the notice is tried again.
     return status
 
 

@@ -24,6 +24,7 @@ ROUTES = (
     "bill_download",
     "certificates",
     "echo",
+    "fapiao",
 )
 REFUND_ERRORS = "refund_errors"  # A budget of its own: refused refunds a second.
 
@@ -178,6 +179,7 @@ KNOBS: Mapping[str, Knob] = {
     ),
     "nonce_replay_refused": Knob(flag, "refuse a nonce_str that this merchant used within the last 10 minutes"),
     # Buyers
+    "buyer_delay_ms": Knob(span, "how long buyers stand at the cashier before they act"),
     "buyer_behaviours": Knob(
         table(tuple(Behaviour), chance), "what buyers do whose call names no behaviour, as shares; the rest pays"
     ),
@@ -187,6 +189,11 @@ KNOBS: Mapping[str, Knob] = {
     "bill_crlf": Knob(flag, "lines of a bill end in CR LF"),
     "bill_bom": Knob(flag, "a bill begins with a byte order mark"),
     "bill_fee_bp": Knob(whole(0, 1000), "WeChat's fee in 1/10,000 of a payment"),
+    # Electronic invoices
+    "fapiao_opened": Knob(flag, "whether the merchant has opened the product; if not, every call is 403 NO_AUTH"),
+    "fapiao_delay_ms": Knob(span, "how long each step of a fapiao takes"),
+    "fapiao_issue_failed": Knob(chance, "share of fapiao that cannot be issued"),
+    "fapiao_reverse_failed": Knob(chance, "share of reversals that fail once"),
     # The mini program
     "weixin_busy": Knob(chance, "share of calls to api.weixin.qq.com answered -1, system error"),
     "token_quota_minute": Knob(whole(0, RATE_MOST), "stable_token calls in a minute"),

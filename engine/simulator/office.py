@@ -15,7 +15,11 @@ from engine.simulator import faults
 from engine.simulator.billing import Billing
 from engine.simulator.callbacks import Callbacks
 from engine.simulator.desk import Desk
+from engine.simulator.fapiao_book import Book
+from engine.simulator.fapiao_settings import Settings
+from engine.simulator.fapiao_titles import Titles
 from engine.simulator.faults import Faults
+from engine.simulator.invoicing import Invoicing
 from engine.simulator.keys import Keyring
 from engine.simulator.ledger import Ledger
 from engine.simulator.logins import Logins
@@ -23,6 +27,7 @@ from engine.simulator.mini_program import MiniProgram
 from engine.simulator.notices import Notice
 from engine.simulator.parcels import Parcel
 from engine.simulator.refunds import Refund, RefundStatus
+from engine.simulator.till import Till
 
 Send = Callable[[Parcel], Awaitable[int | None]]
 
@@ -71,6 +76,14 @@ class Office:
         )
         first = rules.keyring.all_credentials[0]
         self.logins = Logins(first.appid, first.app_secret, rules.entropy)
+        self.till = Till(
+            ledger=self.ledger,
+            merchants=self.merchants,
+            faults=lambda: self.faults,
+            notify=self.notify,
+            now_ms=rules.now_ms,
+            entropy=rules.entropy,
+        )
         self.desk = Desk(
             ledger=self.ledger,
             merchants=self.merchants,
@@ -80,7 +93,7 @@ class Office:
             now_ms=rules.now_ms,
             entropy=rules.entropy,
             http_anywhere=rules.http_anywhere,
-            field_keys=rules.keyring.private,
+            field_keys=self.keyring.field_keys,
         )
 
         self.mini_program = MiniProgram(
@@ -94,6 +107,21 @@ class Office:
         )
         self.billing = Billing(
             ledger=self.ledger, faults=lambda: self.faults, now_ms=rules.now_ms, entropy=rules.entropy
+        )
+
+        book = Book(
+            ledger=self.ledger,
+            faults=lambda: self.faults,
+            notify=self.notify,
+            now_ms=rules.now_ms,
+            entropy=rules.entropy,
+            http_anywhere=rules.http_anywhere,
+        )
+        self.fapiao_settings, self.fapiao_titles = Settings(book), Titles(book)
+        self.invoicing = Invoicing(
+            book,
+            field_keys=self.keyring.field_keys,
+            later=self.later,
         )
 
     def hire(self, send: Send) -> Callable[[], None]:
@@ -122,10 +150,11 @@ class Office:
         for refund in self.ledger.refunds():
             if refund.status is RefundStatus.PROCESSING:
                 self.settle_later(refund)
+        self.invoicing.resume()
 
-    def notify(self, notice: Notice) -> None:
+    def notify(self, notice: Notice, late: bool = False) -> None:
         """Let a recorded notice be delivered."""
-        self.callbacks.post(notice)
+        self.callbacks.post(notice, late=late)
 
     def _delivered(self, notice_id: str) -> None:
         self.ledger.record(delivered=notice_id)

@@ -34,6 +34,10 @@ class Route:
         return f"{self.method} {self.path}"
 
 
+def _fapiao(method: str, path: str, decide: Decide) -> Route:
+    return Route("fapiao", method, f"/v3/new-tax-control-fapiao/{path}", decide)
+
+
 ROUTES = (
     Route("order", "POST", f"{TRANSACTIONS}jsapi", lambda o, m, c: o.desk.order(m, c.body)),
     Route("query", "GET", f"{TRANSACTIONS}out-trade-no/{{number}}", lambda o, m, c: o.desk.query(m, c.number, c.query)),
@@ -44,7 +48,7 @@ ROUTES = (
         "close",
         "POST",
         f"{TRANSACTIONS}out-trade-no/{{number}}/close",
-        lambda o, m, c: o.desk.close(m, c.number, c.body),
+        lambda o, m, c: o.till.close(m.mchid, c.number, lambda: o.desk.close(m, c.number, c.body)),
     ),
     Route("refund", "POST", _REFUNDS, lambda o, m, c: o.desk.refund(m, c.body), agent=True),
     Route(
@@ -62,6 +66,16 @@ ROUTES = (
     Route("certificates", "GET", "/v3/certificates", security.certificates, agent=True),
     Route("echo", "POST", "/v3/security/echo", security.echo),
     Route("bill_download", "GET", "/v3/billdownload/file", lambda o, m, c: o.billing.download(m, c.query)),
+    _fapiao("PATCH", "merchant/development-config", lambda o, m, c: o.fapiao_settings.configure(m, c)),
+    _fapiao("GET", "merchant/development-config", lambda o, m, c: o.fapiao_settings.configuration(m, c)),
+    _fapiao("GET", "merchant/tax-codes", lambda o, m, c: o.fapiao_settings.tax_codes(m, c)),
+    _fapiao("GET", "merchant/base-information", lambda o, m, c: o.fapiao_settings.base_information(m, c)),
+    _fapiao("POST", "card-template", lambda o, m, c: o.fapiao_settings.card_template(m, c)),
+    _fapiao("GET", "user-title/title-url", lambda o, m, c: o.fapiao_titles.title_link(m, c)),
+    _fapiao("GET", "user-title", lambda o, m, c: o.fapiao_titles.title(m, c)),
+    _fapiao("POST", "fapiao-applications", lambda o, m, c: o.invoicing.apply(m, c)),
+    _fapiao("GET", "fapiao-applications/{number}", lambda o, m, c: o.invoicing.query(m, c)),
+    _fapiao("POST", "fapiao-applications/{number}/reverse", lambda o, m, c: o.invoicing.reverse(m, c)),
 )
 BY_KEY: Mapping[str, Route] = {route.key: route for route in ROUTES}
 

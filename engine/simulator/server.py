@@ -90,4 +90,5 @@ class Simulator:
         return await verdict if inspect.isawaitable(verdict) else verdict
 
     async def _visit(self, visit: Visit) -> Page:
-        return await house.serve(self.office, visit)
+        page = house.serve(self.office, visit)
+        return await page if inspect.isawaitable(page) else page
