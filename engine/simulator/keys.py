@@ -61,6 +61,11 @@ class Keyring:
         """Whether a merchant may demand this serial: its own public key, or a certificate that has not expired."""
         return serial in (merchant.public_key_id, self.certificates["a"].serial, self.certificates["b"].serial)
 
+    def field_keys(self, merchant: Merchant) -> Mapping[str, RSAPrivateKey]:
+        """What opens a merchant's encrypted fields: its own public key, and the certificates that have not expired."""
+        serials = (merchant.public_key_id, self.certificates["a"].serial, self.certificates["b"].serial)
+        return {serial: self.private[serial] for serial in serials}
+
 
 def ensure(home: Path, *, merchants: int = 1) -> Keyring:
     """Load the keys of `home`, making what is missing. Raises CredentialsError for a damaged file."""

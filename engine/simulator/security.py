@@ -71,7 +71,7 @@ def echo(office: Office, merchant: Merchant, call: Call) -> Outcome:
     told = {"echo_message": document["echo_message"]}
     if "encrypted_echo_message" in document:
         opened = open_field(
-            office.keyring.private,
+            office.keyring.field_keys(merchant),
             serial=call.serial,
             path="/encrypted_echo_message",
             text=document["encrypted_echo_message"],
