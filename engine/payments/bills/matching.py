@@ -62,9 +62,9 @@ class Sum:
         self.fen += fen
 
 
-def near_midnight(moment: datetime, day: date) -> bool:
+def near_midnight(moment: datetime, day: date, margin: timedelta = NEAR_MIDNIGHT) -> bool:
     """Whether it is so late on this day that the next day's bill may have it."""
-    return moment >= starts_at(day + ONE_DAY) - NEAR_MIDNIGHT
+    return moment >= starts_at(day + ONE_DAY) - margin
 
 
 def is_ours(row: BilledRow, appid: str) -> bool:

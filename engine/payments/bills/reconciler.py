@@ -11,7 +11,7 @@ Nothing is decided here, and nothing of a bill is acted on before it was read to
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from engine.payments.bills.days import ONE_DAY, day_of
 from engine.payments.bills.files import discard, read_lines
 from engine.payments.bills.flow import Account, Flow, bill_more, move_more
 from engine.payments.bills.format import BillUnreadable, read_fund_flow, read_trade_bill
-from engine.payments.bills.matching import Matching, near_midnight, unbilled_payment, unbilled_refund
+from engine.payments.bills.matching import NEAR_MIDNIGHT, Matching, near_midnight, unbilled_payment, unbilled_refund
 from engine.payments.bills.outcome import DayResult, FundsResult, NotReconciled
 from engine.payments.bills.records import BilledPayment, BilledRow, Difference, Kind, Movement, OurPayment, OurRefund
 from engine.payments.bills.source import Absence, BillRefused, BillSource, BillType
@@ -73,16 +73,24 @@ class _Desk:
 
 
 class Reconciler:
-    """`clock` tells the time as an aware datetime."""
+    """`clock` tells the time as an aware datetime; `margin` is how long before midnight the next bill may matter."""
 
     def __init__(
-        self, source: BillSource, store: BillStore, *, appid: str, fund_flow: bool, clock: Callable[[], datetime]
+        self,
+        source: BillSource,
+        store: BillStore,
+        *,
+        appid: str,
+        fund_flow: bool,
+        clock: Callable[[], datetime],
+        margin: timedelta = NEAR_MIDNIGHT,
     ) -> None:
         self._source = source
         self._store = store
         self._appid = appid
         self._fund_flow = fund_flow
         self._clock = clock
+        self._margin = margin
 
     async def reconcile(self, mchid: str, day: date) -> DayResult | NotReconciled:
         """Compare the day. Raises Outage, BillUnreadable, and OSError when a bill cannot be kept while it is read."""
@@ -141,7 +149,7 @@ class Reconciler:
         result.elsewhere += len(found)
         missing = [unbilled_payment(each) for each in payments if each.transaction_id not in found]
         missing += [unbilled_refund(each) for each in refunds if each.out_refund_no not in found]
-        _report(missing, result, next_is_there=next_is_there)
+        self._report(missing, result, next_is_there=next_is_there)
 
     async def _follow_the_funds(self, desk: _Desk, flow: Flow, result: DayResult) -> NotReconciled | None:
         bill = await desk.get(BillType.FUND_FLOW, result.day)
@@ -159,7 +167,7 @@ class Reconciler:
             next_is_there = there and neighbour > result.day
         left = [account for account in doubtful.values() if not account.agrees]
         result.elsewhere += len(doubtful) - len(left)
-        _report([account.difference(result.mchid) for account in left], result, next_is_there=next_is_there)
+        self._report([account.difference(result.mchid) for account in left], result, next_is_there=next_is_there)
         return None
 
     async def _add_neighbour(
@@ -178,6 +186,13 @@ class Reconciler:
             move_more(doubtful, movements)
         return True
 
+    def _report(self, missing: Iterable[Difference], result: DayResult, *, next_is_there: bool) -> None:
+        for difference in missing:
+            if near_midnight(difference.moment, result.day, self._margin) and not next_is_there:
+                result.waiting += 1
+            else:
+                result.differences.append(difference)
+
     async def _neighbour(self, desk: _Desk, result: DayResult, kind: BillType, day: date) -> _Fetched | None:
         """A neighbour's bill, None when it cannot be had; `looked_at` remembers those that were there."""
         if day >= day_of(self._clock()):
@@ -187,14 +202,6 @@ class Reconciler:
             return None
         result.looked_at.add(day)
         return got
-
-
-def _report(missing: Iterable[Difference], result: DayResult, *, next_is_there: bool) -> None:
-    for difference in missing:
-        if near_midnight(difference.moment, result.day) and not next_is_there:
-            result.waiting += 1
-        else:
-            result.differences.append(difference)
 
 
 async def _trade_pages(bill: _Fetched, mchid: str) -> AsyncIterator[list[BilledRow]]:
