@@ -3,13 +3,17 @@
 import base64
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 from wechatpayv3 import WeChatPay
 
+from engine.simulator import keys
 from engine.simulator.refunds import OTHER_BANKCARD, Refund, RefundStatus, redirect, settle
 from engine.simulator.refusals import REFUND_NOT_ABNORMAL
 from engine.simulator.server import Simulator
@@ -20,10 +24,11 @@ from tests.simulator.test_refunds import NOW_MS, accepted
 CARD, HOLDER = "6225880000000403", "王小明"
 
 
-def seal(caller: Caller, text: str) -> str:
-    """A field as a merchant encrypts it for WeChat."""
-    key = load_pem_public_key(caller.names.public_key_file.read_bytes())
-    return base64.b64encode(key.encrypt(text.encode(), OAEP(MGF1(SHA1()), SHA1(), None))).decode()
+def seal(caller: Caller, text: str, key: RSAPublicKey | None = None) -> str:
+    """A field as a merchant encrypts it for WeChat, with WeChat's public key unless another is given."""
+    known = load_pem_public_key(caller.names.public_key_file.read_bytes()) if key is None else key
+    assert isinstance(known, RSAPublicKey)
+    return base64.b64encode(known.encrypt(text.encode(), OAEP(MGF1(SHA1()), SHA1(), None))).decode()
 
 
 @pytest.fixture
@@ -110,6 +115,27 @@ async def test_an_encrypted_word_is_not_a_card_number(caller: Caller, abnormal: 
 async def test_nothing_is_opened_without_the_right_serial(caller: Caller, abnormal: str, serial: str | None) -> None:
     reply = await apply(caller, abnormal, serial=serial)
     assert (reply.status, reply.json["code"]) == (400, "PARAM_ERROR")
+
+
+@pytest.mark.parametrize(("name", "status"), [("a", 200), ("b", 200), ("expired", 400)])
+async def test_a_certificate_seals_as_well_until_it_expires(
+    caller: Caller, abnormal: str, running: Simulator, name: str, status: int
+) -> None:
+    certificate = running.office.keyring.certificates[name]
+    key = load_pem_x509_certificate(certificate.pem).public_key()
+    assert isinstance(key, RSAPublicKey)
+    fields = {"bank_account": seal(caller, CARD, key), "real_name": seal(caller, HOLDER, key)}
+    assert (await apply(caller, abnormal, serial=certificate.serial, **fields)).status == status
+
+
+async def test_another_merchants_key_opens_nothing(home: Path) -> None:
+    """Each merchant has a public key of WeChat's of its own; the certificates are everybody's."""
+    keyring = keys.ensure(home, merchants=2)
+    first, second = keyring.merchants.values()
+    assert second.public_key_id not in keyring.field_keys(first)
+    assert set(keyring.field_keys(first)) & set(keyring.field_keys(second)) == {
+        keyring.certificates[name].serial for name in ("a", "b")
+    }
 
 
 async def test_card_numbers_are_not_kept(caller: Caller, abnormal: str, running: Simulator) -> None:
