@@ -25,6 +25,8 @@ EVENT_PREFIX = "FAPIAO."
 USER_APPLIED = "FAPIAO.USER_APPLIED"
 # Nobody fills in a form faster, and WeChat tells us when it is done: this only finds what was not told.
 FIRST_TITLE_LOOK_S = 60.0
+# What fails so often is not cured by another title.
+ROUNDS_MAX = 20
 
 
 class NoFapiao(enum.StrEnum):
@@ -62,6 +64,10 @@ class FapiaoDesk:
         apply_id = money.transaction_id if scene is Scene.WITH_WECHATPAY else fapiao_id_of(order_no, 1)
         await self._book.ask(money, apply_id=apply_id, scene=scene)
         newest = (await self._book.list_fapiaos(order_no))[0]
+        if newest.state is State.ISSUE_FAILED and newest.round < ROUNDS_MAX:
+            # Perhaps it was the title: the buyer says it again, under a number that WeChat has not seen.
+            await self._book.move(newest, Event.RETRIED, then=NextRound.ASK)
+            newest = (await self._book.list_fapiaos(order_no))[0]
         if newest.state is not State.ASKED:
             return NoFapiao.FAPIAO_EXISTS
         await self._book.ask_again(newest, first_look_s=FIRST_TITLE_LOOK_S)
@@ -108,8 +114,10 @@ class FapiaoDesk:
         then = None
         if fapiao.state is State.ISSUE_FAILED:
             listed = await self._book.list_fapiaos(fapiao.order_no)
-            full = sum(one.apply_id == fapiao.apply_id for one in listed) >= FAPIAOS_PER_APPLICATION_MAX
-            then = NextRound.ASK if full else NextRound.SAME
+            others = [one for one in listed if one.apply_id == fapiao.apply_id]
+            # An application that is full takes no more, nor did one with a red letter, or we would not be here.
+            spent = len(others) >= FAPIAOS_PER_APPLICATION_MAX or any(one.state is State.REVERSED for one in others)
+            then = NextRound.ASK if spent else NextRound.SAME
         moved = await self._book.move(fapiao, Event.RETRIED, next_look_s=None if then else 0.0, then=then)
         if moved is None:
             return NoFapiao.FAPIAO_NOT_FAILED

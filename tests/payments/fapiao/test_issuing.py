@@ -296,6 +296,21 @@ async def test_a_second_fapiao_cannot_be_asked_for(shop: Shop) -> None:
     assert await shop.desk.ask(order_no, shop.buyer) is NoFapiao.FAPIAO_EXISTS
 
 
+async def test_after_a_failure_the_buyer_can_say_another_title_under_another_number(shop: Shop) -> None:
+    order_no = await shop.paid_order()
+    await shop.apply(order_no)
+    await shop.turn(3)
+    shop.office.decide("ISSUE_FAILED")
+    await shop.turn()
+    assert isinstance(await shop.desk.ask(order_no, shop.buyer), TitleLink)
+    apply_id = fapiao_id_of(order_no, 2)
+    assert shop.office.links[-1]["fapiao_apply_id"] == apply_id
+    shop.office.fill_in(apply_id, taxpayer_id="91440300TEST000002")
+    await shop.turn(3)
+    assert shop.office.only(apply_id).buyer["taxpayer_id"] == "91440300TEST000002"
+    assert await shop.states(order_no) == ["issue_accepted", "replaced"]
+
+
 def _content(text: str | None) -> dict[str, object]:
     assert text is not None
     found = orjson.loads(text)

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from engine.payments.fapiao.desk import NoFapiao
 from engine.payments.fapiao.forgetter import Forgetter
 from engine.payments.fapiao.titles import Titles
-from engine.payments.wechat.fapiao_answers import Title
+from engine.payments.wechat.fapiao_answers import Title, TitleLink
 from engine.web.buyers import Privacy
 from tests.payments.fapiao.conftest import OPENID, Shop, transaction_of
 from tests.payments.fapiao.tax_office import EMAIL, PHONE, TITLE
@@ -93,6 +93,16 @@ async def test_an_erased_title_is_gone_and_is_not_asked_for_again(shop: Shop) ->
     fapiao = await shop.newest(order_no)
     assert (fapiao.state, fapiao.reason) == ("issue_failed", "TITLE_ERASED")
     assert await shop.desk.retry(fapiao.fapiao_id) is NoFapiao.FAPIAO_NOT_FAILED
+
+
+async def test_after_an_erasure_the_buyer_can_say_a_title_anew(shop: Shop) -> None:
+    order_no = await shop.paid_order()
+    await shop.apply(order_no)
+    await shop.turn(2)
+    await shop.book.erase_titles(shop.buyer)
+    await shop.turn()
+    assert isinstance(await shop.desk.ask(order_no, shop.buyer), TitleLink)
+    assert await shop.states(order_no) == ["asked", "replaced"]
 
 
 async def test_a_title_erased_before_it_was_sent_is_not_sent(shop: Shop) -> None:

@@ -72,6 +72,18 @@ async def test_where_wechat_wants_another_title_the_buyer_is_asked_for_the_rest(
     assert await shop.states(order_no) == ["issue_accepted", "reversed"]
 
 
+async def test_an_application_that_takes_nothing_after_a_red_letter_is_retried_with_the_buyer(shop: Shop) -> None:
+    order_no = await shop.issued_order()
+    await shop.refund(order_no, 2_500)
+    shop.office.refuse["/fapiao-applications"] = (400, "INVALID_REQUEST")
+    await reversed_and_settled(shop)
+    failed = await shop.newest(order_no)
+    assert failed.state == "issue_failed"
+    goes_on = await shop.desk.retry(failed.fapiao_id)
+    assert not isinstance(goes_on, NoFapiao)
+    assert (goes_on.state, goes_on.apply_id) == ("asked", fapiao_id_of(order_no, 3))
+
+
 async def test_a_second_refund_in_part_reverses_what_the_first_left(shop: Shop) -> None:
     order_no = await shop.issued_order()
     for _ in range(2):
