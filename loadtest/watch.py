@@ -8,7 +8,7 @@ from yarl import URL
 
 from loadtest.stack import Stack
 from loadtest.verdict import HOLDING, Stock
-from loadtest.wire import NOTHING_CAME, Wire
+from loadtest.wire import NOTHING_CAME, Reply, Wire
 
 SAMPLE_S = 0.4
 IN_MOTION = HOLDING | {"refunding"}
@@ -31,14 +31,9 @@ class Watch:
 
     async def sample(self) -> bool:
         """Take one sample; False, and the old one stays, when no listener knows the stock now."""
-        addresses = self._stack.addresses()
-        headers = {"Authorization": f"Bearer {addresses.admin_key}"}
-        for url in addresses.admin_urls:
-            try:
-                reply = await self._wire.once("GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers)
-            except NOTHING_CAME:
-                continue
-            if reply.status == 200 and reply.body["stock"]:
+        for url in self._stack.addresses().admin_urls:
+            reply = await self._ask(url)
+            if reply is not None:
                 self.stock = {
                     row["sku"]: Stock(row["capacity"], row["free"], row["held"], row["sold"])
                     for row in reply.body["stock"]
@@ -46,6 +41,20 @@ class Watch:
                 self.orders_by_state = {state: n for state, n in reply.body["orders"].items() if n}
                 return True
         return False
+
+    async def everywhere(self) -> None:
+        """Until every worker sells the sale: each learns of it by itself within a second."""
+        for url in self._stack.addresses().admin_urls:
+            while await self._ask(url) is None:
+                await asyncio.sleep(SAMPLE_S)
+
+    async def _ask(self, url: str) -> Reply | None:
+        headers = {"Authorization": f"Bearer {self._stack.addresses().admin_key}"}
+        try:
+            reply = await self._wire.once("GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers)
+        except NOTHING_CAME:
+            return None
+        return reply if reply.status == 200 and reply.body["stock"] else None
 
     def in_motion(self) -> list[str]:
         """What has not come to rest; empty once every order has its end."""
