@@ -35,6 +35,14 @@ EXAMPLES_MAX = 20
 REQUESTS_A_BUYER = 20
 TIMEOUT_S = 10.0
 NOT_FOR_BUYERS = ("/v1/login", "/wechatpay/notify", "/wechatpay/refund-notify")
+# They need an order that is paid, or a refund that failed: tests of their own go through them.
+WANTS_MONEY = (
+    "POST /v1/orders/{no}/refunds",
+    "POST /admin/v1/orders/{no}/refunds",
+    "POST /admin/v1/refunds/{no}/retry",
+    "POST /admin/v1/refunds/{no}/redirect",
+    "POST /admin/v1/refunds/{no}/settled-by-hand",
+)
 
 Case: TypeAlias = schemathesis.Case[Any]
 
@@ -154,5 +162,5 @@ def test_buyer_is_answered_as_described(
 def test_buyers_got_behind_every_door(reached: dict[str, set[int]]) -> None:
     """Seals and ids of real buyers were of use: each operation above also did what it is for."""
     for label, statuses in reached.items():
-        if label.split(" ")[1] not in NOT_FOR_BUYERS:
+        if label.split(" ")[1] not in NOT_FOR_BUYERS and label not in WANTS_MONEY:
             assert statuses & {200, 201, 202}, label

@@ -88,7 +88,7 @@ class RefundAdminRoutes:
             whole=asked.whole,
             items=asked.items,
             amount_fen=asked.amount_fen,
-            key=key_of(ORGANIZER, key, [order_no, asked.whole, sorted(asked.items), asked.amount_fen]),
+            key=key_of(ORGANIZER, key, order_no, asked.items, asked.amount_fen),
         )
         return await self._answer(request, await self._book.decide(wish))
 

@@ -142,7 +142,7 @@ class RefundRoutes:
         decided = await self._book.decide_by(
             order_no,
             lambda standing: buyers_wish(standing, terms, items),
-            key=key_of(order.buyer, key, [order_no, sorted(items)]),
+            key=key_of(order.buyer, key, order_no, items),
         )
         if isinstance(decided, RefundRefusal):
             return refuse(request, CODES[decided.code])

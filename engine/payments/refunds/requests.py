@@ -1,6 +1,6 @@
 """What a request for a refund may say. Pure: bytes in, values or the first thing that is wrong out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -91,11 +91,12 @@ def read_bank_card(raw: bytes) -> BankCard | Code:
     return BankCard(owner, fields["bank_type"], fields["account"], fields["name"])
 
 
-def key_of(asker: bytes, idempotency_key: str, content: object) -> RequestKey:
+def key_of(
+    asker: bytes, idempotency_key: str, order_no: str, items: Sequence[Item], amount_fen: int | None = None
+) -> RequestKey:
     """What makes a request be done once: the key belongs to who asks, and to what was asked with it."""
-    digest = blake2b(
-        orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=REQUEST_ID_BYTES, person=b"refund"
-    ).digest()
+    content = orjson.dumps([order_no, [list(item) for item in sorted(items)], amount_fen])
+    digest = blake2b(content, digest_size=REQUEST_ID_BYTES, person=b"refund").digest()
     return RequestKey(request_id_of(asker, f"refund:{idempotency_key}"), digest)
 
 
