@@ -3,12 +3,13 @@
 import secrets
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import aiohttp
 
 from engine.app.house import House
-from engine.config import MessageKind
+from engine.config import Config, MessageKind
 from engine.infra.clock import wall_ms, wall_s
 from engine.infra.jobs import Job
 from engine.miniprogram.access_token import AccessTokens
@@ -26,6 +27,9 @@ from engine.web.buyers import Buyers
 from engine.web.operators import Operators
 from engine.web.routes import Route
 
+if TYPE_CHECKING:
+    from engine.infra.postgres import Pool
+
 NONCE_BYTES = 12
 CHINA = ZoneInfo("Asia/Shanghai")  # WeChat counts by China's days
 TELL_EVERY_S = 1.0
@@ -39,12 +43,12 @@ def fresh_nonce() -> bytes:
     return secrets.token_bytes(NONCE_BYTES)
 
 
-def build_api(house: House, session: aiohttp.ClientSession) -> MiniProgramApi:
+def build_api(config: Config, pool: "Pool", session: aiohttp.ClientSession) -> MiniProgramApi:
     """The client. Its access token is shared by all processes."""
-    wechat, settings = house.config.wechat, house.config.miniprogram
+    wechat, settings = config.wechat, config.miniprogram
     wire = Wire(session=session, url=wechat.login_url, timeout_s=wechat.timeout_s)
     tokens = AccessTokens(
-        house.pool,
+        pool,
         wire,
         appid=wechat.appid,
         app_secret=wechat.app_secret.get_secret_value(),
@@ -60,7 +64,7 @@ def miniprogram_routes(house: House, session: aiohttp.ClientSession, buyers: Buy
     settings = house.config.miniprogram
     return MiniProgramRoutes(
         Subscriptions(house.pool),
-        Phones(house.pool, build_api(house, session), house.privacy, fresh_nonce),
+        Phones(house.pool, build_api(house.config, house.pool, session), house.privacy, fresh_nonce),
         buyers,
         templates=settings.templates,
         asks_phones=settings.phone,
@@ -70,12 +74,12 @@ def miniprogram_routes(house: House, session: aiohttp.ClientSession, buyers: Buy
     ).routes()
 
 
-def build_codes(house: House, session: aiohttp.ClientSession) -> SaleCodes:
+def build_codes(config: Config, pool: "Pool", session: aiohttp.ClientSession) -> SaleCodes:
     """QR codes and links of sales."""
-    settings = house.config.miniprogram
+    settings = config.miniprogram
     return SaleCodes(
-        house.pool,
-        build_api(house, session),
+        pool,
+        build_api(config, pool, session),
         page=settings.sale_page,
         link_days=settings.url_link_days,
         now_ms=wall_ms,
@@ -85,13 +89,14 @@ def build_codes(house: House, session: aiohttp.ClientSession) -> SaleCodes:
 def organizer_routes(house: House, session: aiohttp.ClientSession) -> list[Route]:
     """What organizers ask for."""
     operators = Operators(house.config.admin.key.get_secret_value())
-    return OrganizerRoutes(house.board, build_codes(house, session), Duties(house.pool), operators).routes()
+    codes = build_codes(house.config, house.pool, session)
+    return OrganizerRoutes(house.board, codes, Duties(house.pool), operators).routes()
 
 
 def miniprogram_jobs(house: House, session: aiohttp.ClientSession) -> list[Job]:
     """The jobs that the settings ask for; none by default."""
     settings = house.config.miniprogram
-    api, duties = build_api(house, session), Duties(house.pool)
+    api, duties = build_api(house.config, house.pool, session), Duties(house.pool)
     jobs = []
     if settings.templates:
         messenger = Messenger(duties, api, house.privacy, settings.templates)

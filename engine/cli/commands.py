@@ -129,7 +129,8 @@ def migrate(ctx: typer.Context, migrations_dir: MigrationsDir = None) -> None:
 @app.command(rich_help_panel=PREPARE)
 def doctor(ctx: typer.Context, migrations_dir: MigrationsDir = None) -> None:
     """Check Python, settings, Redis, PostgreSQL and the WeChat keys; exit code 1 if anything fails."""
-    from engine.cli.doctor import Finding, Verdict, check_python, examine, fail, ok  # noqa: PLC0415
+    from engine.cli.doctor import check_python, examine  # noqa: PLC0415
+    from engine.cli.findings import Finding, Verdict, fail, ok  # noqa: PLC0415
 
     findings: list[Finding] = [check_python()]
     try:
@@ -245,6 +246,19 @@ def _set_paused(config: Config, sale_id: str, paused: bool) -> None:
     if not _in_ledger(config, lambda conn: set_paused(conn, sale_id, paused)):
         raise Stop(f"There is no sale {sale_id!r}. See them with: floodgate sale list")
     out().print(Text(f"The sale {sale_id} is {'paused' if paused else 'resumed'}."), style=GOOD)
+
+
+@sale_app.command("qr")
+def sale_qr(
+    ctx: typer.Context,
+    sale: Annotated[str, typer.Argument(metavar="ID")],
+    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the image.")],
+) -> None:
+    """Write the QR code that opens a sale in the mini program. WeChat makes it once; it lasts for ever."""
+    from engine.cli.codes import write_code  # noqa: PLC0415
+
+    size = write_code(ctx.obj.config(), sale, file)
+    out().print(Text(f"{file}: {size:,} bytes. Scanned, it opens the sale's page with scene={sale}."), style=GOOD)
 
 
 @sale_app.command("list")

@@ -47,10 +47,13 @@ REFUSAL_BY_ERRCODE: Mapping[int, Refusal] = {
     43101: Refusal.NOT_SUBSCRIBED,
     40037: Refusal.TEMPLATE_INVALID,
     41030: Refusal.PAGE_INVALID,
+    40165: Refusal.PAGE_INVALID,  # of a link
     47003: Refusal.FIELD_INVALID,
     40129: Refusal.CONTENT_INVALID,  # scene
     40169: Refusal.CONTENT_INVALID,  # scene too long
     44002: Refusal.CONTENT_INVALID,  # empty
+    44004: Refusal.CONTENT_INVALID,  # empty text
+    45002: Refusal.CONTENT_INVALID,  # too long
     47001: Refusal.CONTENT_INVALID,  # not JSON to them
     87014: Refusal.CONTENT_INVALID,
     10060001: Refusal.UNKNOWN_ORDER,
