@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import gzip
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import psutil
 import pytest
 
 from engine.simulator import credentials
+from engine.simulator.shapes import CHINA
 from tests.simulator.conftest import OPENID, Caller, Receiver
 
 COMMAND = (sys.executable, "-u", "-m", "engine.simulator")
@@ -232,3 +236,28 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_a_bill_asked_of_one_front_is_downloaded_from_any(merchant: Caller) -> None:
+    await merchant.house("PUT", "/_admin/faults", {"bill_today": True})
+    await merchant.order_and_pay()
+    day = datetime.now(UTC).astimezone(CHINA).date().isoformat()
+    told = await merchant.send("GET", f"/v3/bill/tradebill?bill_date={day}&tar_type=GZIP")
+    target = told.json["download_url"].removeprefix(merchant.url)
+    files = [await merchant.send("GET", target) for _ in range(4)]
+    assert {(file.status, hashlib.sha1(gzip.decompress(file.body)).hexdigest()) for file in files} == {
+        (200, told.json["hash_value"])
+    }
+
+
+async def test_an_access_token_of_one_front_is_good_at_any(merchant: Caller) -> None:
+    names = merchant.names
+    asked = {"grant_type": "client_credential", "appid": names.appid, "secret": names.app_secret}
+    tokens = {(await merchant.house("POST", "/cgi-bin/stable_token", asked)).json["access_token"] for _ in range(4)}
+    assert len(tokens) == 1
+    codes = [
+        await merchant.house("POST", f"/wxa/getwxacodeunlimit?access_token={token}", {"scene": "s=1"})
+        for token in tokens
+        for _ in range(4)
+    ]
+    assert {code.headers["Content-Type"] for code in codes} == {"image/png"}
