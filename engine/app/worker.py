@@ -45,6 +45,7 @@ from engine.stock.desk import StockDesk
 from engine.web.buyers import Buyers
 from engine.web.listening import listen
 from engine.web.login import LoginDesk
+from engine.web.operators import Operators
 from engine.web.routes import RouteTable
 from engine.web.server import Listener
 
@@ -156,7 +157,7 @@ async def work(config: Config, index: int) -> None:
                     *build_cancelling(house).routes(),
                     *organizer_routes(house, session),
                     *refund_admin_routes(house, provider, config),
-                    *FapiaoAdminRoutes(fapiao, key=config.admin.key.get_secret_value()).routes(),
+                    *FapiaoAdminRoutes(fapiao, Operators(config.admin.key.get_secret_value())).routes(),
                 ]
             ),
             limits_of(config),

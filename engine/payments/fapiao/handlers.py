@@ -1,6 +1,5 @@
 """Fapiao over HTTP: the buyer's link and state, and the operator's list of what needs a person."""
 
-import hmac
 from collections.abc import Callable
 
 from engine.orders.reading import OrderReader
@@ -11,10 +10,10 @@ from engine.payments.fapiao.states import FAILED, State
 from engine.payments.wechat.fapiao_answers import TitleLink
 from engine.web.buyers import Buyers
 from engine.web.http import Request, Response, answer, refuse
+from engine.web.operators import Operators
 from engine.web.problems import Code
 from engine.web.routes import Route
 
-BEARER = "Bearer "
 LIST_COUNT_MAX = 200
 STATES = frozenset(state.value for state in State)
 
@@ -63,9 +62,9 @@ class FapiaoRoutes:
 class FapiaoAdminRoutes:
     """What an operator asks; on the admin listener."""
 
-    def __init__(self, desk: FapiaoDesk, *, key: str) -> None:
+    def __init__(self, desk: FapiaoDesk, operators: Operators) -> None:
         self._desk = desk
-        self._authorization = f"{BEARER}{key}".encode()
+        self._operators = operators
 
     def routes(self) -> list[Route]:
         return [
@@ -75,7 +74,7 @@ class FapiaoAdminRoutes:
 
     async def get_fapiaos(self, request: Request) -> Response:
         """The fapiao in one state, or everything that failed."""
-        if not self._is_operator(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         wanted = request.query.get("state")
         if wanted is not None and wanted not in STATES:
@@ -86,16 +85,12 @@ class FapiaoAdminRoutes:
 
     async def post_retry(self, request: Request, fapiao_id: str) -> Response:
         """Let a failed fapiao go on; the answer is the one that does."""
-        if not self._is_operator(request):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         found = await self._desk.retry(fapiao_id)
         if isinstance(found, Fapiao):
             return answer(found.operators_document(), status=202)
         return refuse(request, Code(found))
-
-    def _is_operator(self, request: Request) -> bool:
-        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        return hmac.compare_digest(shown, self._authorization)
 
 
 def link_document(link: TitleLink) -> dict[str, str]:

@@ -31,7 +31,7 @@ def prepay_body(request: PrepayRequest, *, appid: str, notify_url: str, offers_f
         raise ValueError("WeChat Pay takes no order below one fen")
     if request.expires_at.tzinfo is None:
         raise ValueError("expires_at names no instant without its zone")
-    fields = {
+    fields: dict[str, object] = {
         "appid": appid,
         "mchid": request.mchid,
         "description": sendable(request.description, DESCRIPTION_MAX),
