@@ -16,7 +16,7 @@ import uvloop
 from engine.simulator import faults, keys, processes
 from engine.simulator.credentials import CredentialsError
 from engine.simulator.faults import Faults, FaultsError
-from engine.simulator.ledger import LedgerError
+from engine.simulator.journal import LedgerError
 from engine.simulator.roles import Plan
 from engine.simulator.server import Simulator
 

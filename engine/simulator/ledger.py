@@ -1,24 +1,22 @@
 """The truth about money: every order, refund and undelivered notice, in memory and in one journal file.
 
-A change is one line of `journal.jsonl`, written to the file before it is applied and before anybody is
-told, so a `kill -9` loses nothing that was answered. (The line reaches the operating system, not the
-platter: a power cut may lose the tail.) A line holds whole records, the newest wins, and a last line cut
-short by a crash is dropped at start. The ledger decides nothing: it keeps what the pure machines decided.
-Only one process may hold a journal.
+A change is one line of the journal, written before it is applied and before anybody is told. A line holds
+whole records and the newest wins; when more than half of the lines are superseded, the next start rewrites the
+file. What an order takes in memory is bounded: about 2 kB, whatever happens to it. The ledger decides nothing:
+it keeps what the pure machines decided.
 """
 
-import fcntl
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from engine.simulator.journal import Journal
 from engine.simulator.notices import Notice
 from engine.simulator.orders import Order, TradeState, age
 from engine.simulator.refunds import Refund, RefundStatus
+
+SUPERSEDED_LEAST = 1000  # A smaller journal is not worth rewriting.
 
 Key = tuple[str, str]  # mchid and the merchant's own number
 
@@ -35,33 +33,26 @@ class Paper:
     document: dict[str, Any] | None
 
 
-class LedgerError(Exception):
-    """The journal is damaged before its last line, or another process holds it."""
-
-
 class Ledger:
     """Opens the journal, replays it, and keeps the indexes a gateway needs."""
 
     def __init__(self, file: Path) -> None:
         self._forget()
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._journal = Journal(file)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._size = self._replay(file)
-        except BlockingIOError as error:
-            os.close(self._descriptor)
-            raise LedgerError(f"{file}: another simulator is using this home") from error
-        except LedgerError:
-            os.close(self._descriptor)
+            self._replay()
+        except BaseException:
+            self._journal.close()
             raise
+        if self._journal.lines > SUPERSEDED_LEAST + 2 * self._kept_count():
+            self._journal.rewrite(self._kept())
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._journal.close()
 
     def clear(self) -> None:
         """Forget everything, also in the file."""
-        os.ftruncate(self._descriptor, 0)
-        self._size = 0
+        self._journal.clear()
         self._forget()
 
     def record(
@@ -88,14 +79,7 @@ class Ledger:
             change["delivered"] = delivered
         if paper is not None:
             change["paper"] = paper
-        line = orjson.dumps(change, option=orjson.OPT_APPEND_NEWLINE)
-        try:
-            if os.write(self._descriptor, line) != len(line):
-                raise OSError("the journal took only a part of a line")
-        except OSError:
-            os.ftruncate(self._descriptor, self._size)
-            raise
-        self._size += len(line)
+        self._journal.append(change)
         self._apply(order, refund, notice, delivered, paper)
 
     def order(self, mchid: str, out_trade_no: str, *, now_ms: int) -> Order | None:
@@ -169,20 +153,28 @@ class Ledger:
         elif paper is not None and paper.document is not None:
             self._papers.setdefault(paper.kind, {})[paper.key] = paper.document
 
-    def _replay(self, file: Path) -> int:
-        """Apply every whole line, cut off a torn last one, and return the size that remains."""
-        size = 0
-        with file.open("rb") as journal:
-            for number, line in enumerate(journal, 1):
-                if not line.endswith(b"\n"):
-                    os.ftruncate(self._descriptor, size)
-                    break
-                try:
-                    self._apply(*_records(orjson.loads(line)))
-                except (ValueError, TypeError, KeyError, AttributeError) as error:
-                    raise LedgerError(f"{file}, line {number}: {error}") from error
-                size += len(line)
-        return size
+    def _replay(self) -> None:
+        for change in self._journal.replay():
+            try:
+                self._apply(*_records(change))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise self._journal.damaged(error) from error
+
+    def _kept_count(self) -> int:
+        papers = sum(map(len, self._papers.values()))
+        return len(self._orders) + len(self._refunds) + len(self._pending) + papers
+
+    def _kept(self) -> Iterator[object]:
+        """Everything that is still true, one line each, in an order that gives it back."""
+        for order in self._orders.values():
+            yield {"order": order}
+        for refund in self._refunds.values():
+            yield {"refund": refund}
+        for notice in self._pending.values():
+            yield {"notice": notice}
+        for kind, papers in self._papers.items():
+            for key, document in papers.items():
+                yield {"paper": Paper(kind, key, document)}
 
 
 def _records(change: Any) -> tuple[Order | None, Refund | None, Notice | None, str | None, Paper | None]:

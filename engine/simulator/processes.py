@@ -22,7 +22,7 @@ from pathlib import Path
 import uvloop
 
 from engine.simulator.front import STOP_S
-from engine.simulator.ledger import LedgerError
+from engine.simulator.journal import LedgerError
 from engine.simulator.roles import ROLES, Life, Plan
 
 # A role that ends again and again is started less and less eagerly, so that its complaint can be read.

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.simulator import notices
-from engine.simulator.ledger import Ledger, LedgerError
+from engine.simulator.journal import LedgerError
+from engine.simulator.ledger import SUPERSEDED_LEAST, Ledger
 from engine.simulator.orders import Order, TradeState
 from engine.simulator.refunds import Refund, RefundStatus
 
@@ -108,3 +109,69 @@ def test_a_second_process_may_not_hold_the_journal(file: Path) -> None:
     with pytest.raises(LedgerError, match="another simulator"):
         Ledger(file)
     ledger.close()
+
+
+def supersede(file: Path) -> None:
+    """A journal of which far more than half is superseded."""
+    ledger = Ledger(file)
+    ledger.record(order=ORDER)
+    for _ in range(SUPERSEDED_LEAST + 10):
+        ledger.record(order=ORDER)
+    ledger.record(order=PAID, notice=NOTICE)
+    ledger.record(refund=REFUND)
+    ledger.close()
+
+
+def test_a_start_rewrites_a_journal_that_is_mostly_superseded(file: Path) -> None:
+    supersede(file)
+    Ledger(file).close()
+    assert len(file.read_bytes().splitlines()) == 3
+
+
+def test_a_rewritten_journal_tells_the_same(file: Path) -> None:
+    supersede(file)
+    before = Ledger(file)
+    told = (list(before.orders()), list(before.refunds()), before.pending())
+    before.close()
+    after = Ledger(file)
+    assert (list(after.orders()), list(after.refunds()), after.pending()) == told
+    assert after.order_of_transaction(PAID.mchid, "42") == PAID
+
+
+def test_a_rewritten_journal_grows_on(file: Path) -> None:
+    supersede(file)
+    ledger = Ledger(file)
+    ledger.record(delivered=NOTICE.id)
+    ledger.close()
+    assert Ledger(file).pending() == []
+
+
+def test_a_rewritten_journal_is_still_held_by_one(file: Path) -> None:
+    supersede(file)
+    held = Ledger(file)
+    with pytest.raises(LedgerError, match="another simulator"):
+        Ledger(file)
+    held.close()
+
+
+def test_a_draft_left_by_a_crash_is_overwritten(file: Path) -> None:
+    supersede(file)
+    file.with_name(f".{file.name}.draft").write_bytes(b'{"order":')
+    ledger = Ledger(file)
+    assert list(ledger.orders()) == [PAID]
+
+
+def test_a_small_journal_is_left_as_it_is(file: Path) -> None:
+    fill(file)
+    before = file.read_bytes()
+    Ledger(file).close()
+    assert file.read_bytes() == before
+
+
+def test_a_cleared_ledger_is_empty_also_after_a_restart(file: Path) -> None:
+    fill(file)
+    ledger = Ledger(file)
+    ledger.clear()
+    ledger.record(order=ORDER)
+    ledger.close()
+    assert list(Ledger(file).orders()) == [ORDER]
