@@ -1,13 +1,12 @@
 """Is this machine ready? Every check looks by itself and says in one line what to do.
 
-A doctor changes nothing: it opens one connection to each store, reads, and closes it again.
+A doctor changes nothing: it opens one connection to each store, reads, and closes it again, and asks WeChat Pay for
+an echo.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from redis.exceptions import RedisError
 
+from engine.cli.doctor_wechat import check_wechat
+from engine.cli.findings import Finding, fail, ok, warning
 from engine.cli.migrations import versions
 from engine.cli.terminal import Stop
 from engine.config import Config, shown_url
@@ -24,33 +25,6 @@ from engine.config import Config, shown_url
 PYTHON_MIN = (3, 11)
 REDIS_MIN = (7, 0)
 POSTGRES_MIN = 15
-
-
-class Verdict(Enum):
-    OK = "ok"
-    WARNING = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found: its subject, the verdict, and a sentence that, unless ok, says what to do."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-
-
-def ok(subject: str, text: str) -> Finding:
-    return Finding(subject, Verdict.OK, text)
-
-
-def warning(subject: str, text: str) -> Finding:
-    return Finding(subject, Verdict.WARNING, text)
-
-
-def fail(subject: str, text: str) -> Finding:
-    return Finding(subject, Verdict.FAIL, text)
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
@@ -61,11 +35,13 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 async def examine(config: Config, migrations: Path) -> tuple[Finding, ...]:
-    """All checks that need a config, the stores side by side; each at most its connect timeout."""
-    stores = await asyncio.gather(
-        _or_failed("redis", check_redis(config)), _or_failed("postgres", check_postgres(config, migrations))
+    """All checks that need a config, whoever is asked side by side; each at most its own timeout."""
+    redis_found, postgres_found, wechat_found = await asyncio.gather(
+        _or_failed("redis", check_redis(config)),
+        _or_failed("postgres", check_postgres(config, migrations)),
+        check_wechat(config.wechat),
     )
-    return (*stores[0], *stores[1], *check_wechat_keys(config))
+    return (*redis_found, *postgres_found, *check_wechat_keys(config), *wechat_found)
 
 
 async def _or_failed(subject: str, check: Awaitable[tuple[Finding, ...]]) -> tuple[Finding, ...]:

@@ -43,7 +43,7 @@ def merchant_keys(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]
 
 @pytest.fixture
 def settings(merchant_keys: Mapping[str, str]) -> dict[str, str]:
-    """Every needed setting, and stores that nobody listens on: a test names the ones it has."""
+    """Every needed setting, and addresses that nobody listens on: a test names the ones it has."""
     return {
         "FLOODGATE_REDIS_URL": "redis://127.0.0.1:1/0",
         "FLOODGATE_POSTGRES_URL": "postgresql://nobody:hunter2@127.0.0.1:1/none",
@@ -57,6 +57,7 @@ def settings(merchant_keys: Mapping[str, str]) -> dict[str, str]:
         "FLOODGATE_WECHAT_API_V3_KEY": "v" * 32,
         "FLOODGATE_WECHAT_CERTIFICATE_SERIAL": "A" * 40,
         "FLOODGATE_WECHAT_PUBLIC_KEY_ID": "PUB_KEY_ID_01",
+        "FLOODGATE_WECHAT_GATEWAY_URL": "http://127.0.0.1:1",
         "FLOODGATE_WECHAT_NOTIFY_URL": "https://shop.example/wechatpay/notify",
         "FLOODGATE_WECHAT_PRIVATE_KEY_FILE": merchant_keys["private_key_file"],
         "FLOODGATE_WECHAT_PUBLIC_KEY_FILE": merchant_keys["public_key_file"],

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.doctor import Finding, Verdict, check_python, judge_postgres, judge_redis
+from engine.cli.doctor import check_python, judge_postgres, judge_redis
+from engine.cli.findings import Finding, Verdict
 from tests.cli.conftest import Run
 
 VALKEY = {
@@ -40,6 +41,13 @@ def test_stores_that_are_away_fail_with_advice(run: Run) -> None:
     assert (found["redis"], found["postgres"], found["wechat private key"]) == ("fail", "fail", "ok")
     assert "correct redis.url" in ended.out
     assert "hunter2" not in ended.out
+
+
+def test_a_wechat_pay_that_cannot_be_reached_is_a_warning_with_advice(run: Run) -> None:
+    ended = run("doctor")
+
+    assert verdicts_of(ended.out)["wechat 1900000001"] == "warn"
+    assert "needs a way out" in ended.out
 
 
 def test_a_database_without_tables_fails(run: Run, redis_url: str, postgres_url: str) -> None:

@@ -124,6 +124,10 @@ class Account:
             timeout_s=shared.timeout_s,
         )
 
+    def now_s(self) -> float:
+        """The clock that certificates and signatures go by."""
+        return self._shared.now_s()
+
     def close(self) -> None:
         """Ends what runs in the background."""
         self._quota.close()

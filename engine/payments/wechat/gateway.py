@@ -213,10 +213,13 @@ class Gateway:
     async def _believed(
         self, arrived: Arrival | Silence, keys_in: Callable[[bytes], VerifyingKeys] | None
     ) -> Answer | Silence:
-        """The answer, if its signature is right. A serial nobody knows is looked up once, when that is due."""
+        """The answer, if its signature is right. A serial nobody knows is looked up once, when that is due.
+
+        Who asks for keys may meet a "no" signed by a key that only the answer's "yes" could have brought.
+        """
         if isinstance(arrived, Silence):
             return arrived
-        signed = SIGNATURE in arrived.headers
+        signed = SIGNATURE in arrived.headers and keys_in is None
         if signed or 200 <= arrived.status < 300:
             keys = self._trust.keys if keys_in is None else keys_in(arrived.body)
             flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=self._now_s())
