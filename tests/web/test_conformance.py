@@ -42,7 +42,10 @@ WANTS_MONEY = (
     "POST /admin/v1/refunds/{no}/retry",
     "POST /admin/v1/refunds/{no}/redirect",
     "POST /admin/v1/refunds/{no}/settled-by-hand",
+    "POST /admin/v1/orders/{no}/shipping",
 )
+# They need settings of the mini program, which are off here: tests/miniprogram goes through them.
+WANTS_SETTINGS = ("POST /v1/subscriptions", "GET /v1/buyers/me/phone", "POST /v1/buyers/me/phone")
 
 Case: TypeAlias = schemathesis.Case[Any]
 
@@ -162,5 +165,5 @@ def test_buyer_is_answered_as_described(
 def test_buyers_got_behind_every_door(reached: dict[str, set[int]]) -> None:
     """Seals and ids of real buyers were of use: each operation above also did what it is for."""
     for label, statuses in reached.items():
-        if label.split(" ")[1] not in NOT_FOR_BUYERS and label not in WANTS_MONEY:
-            assert statuses & {200, 201, 202}, label
+        if label.split(" ")[1] not in NOT_FOR_BUYERS and label not in WANTS_MONEY + WANTS_SETTINGS:
+            assert statuses & {200, 201, 202, 204}, label
