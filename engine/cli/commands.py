@@ -18,6 +18,7 @@ from rich.text import Text
 
 from engine.cli.fapiao import fapiao_app
 from engine.cli.reconcile import reconcile
+from engine.cli.refunds import refund_app
 from engine.cli.sessions import session_app
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
 from engine.config import (
@@ -52,6 +53,7 @@ SELL = "Sell"
 
 app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
 app.add_typer(session_app, name="session", rich_help_panel=SELL)
+app.add_typer(refund_app, name="refund", rich_help_panel=SELL)
 app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
 

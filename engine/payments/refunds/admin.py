@@ -9,7 +9,7 @@ from engine.payments.refunds.book import RefundBook
 from engine.payments.refunds.failed import FailedRefunds
 from engine.payments.refunds.handlers import CODES, KEY_HEADER, decision_document
 from engine.payments.refunds.reading import RefundReader
-from engine.payments.refunds.requests import key_of, read_bank_card, read_organizers_wish
+from engine.payments.refunds.requests import ORGANIZER, key_of, read_bank_card, read_organizers_wish
 from engine.payments.refunds.telling import RefundTeller
 from engine.payments.refunds.wishes import Cause, Decided, RefundCode, RefundRefusal, RefundWish
 from engine.web.http import Request, Response, answer, read_body, refuse
@@ -18,8 +18,6 @@ from engine.web.problems import Code
 from engine.web.routes import Route
 
 log = structlog.get_logger(__name__)
-
-ORGANIZER = b"organizer"
 
 
 class RefundAdminRoutes:

@@ -9,7 +9,7 @@ import structlog
 from engine.infra.outage import ProviderAway
 from engine.payments.port import PaymentProvider, RedirectRequest, RefundState
 from engine.payments.refunds.book import RefundBook
-from engine.payments.refunds.queue import RefundQueue
+from engine.payments.refunds.queue import RefundQueue, refusal_by_hand
 from engine.payments.refunds.reading import RefundReader
 from engine.payments.refunds.reporting import Noted, Stage
 from engine.payments.refunds.requests import BankCard
@@ -39,16 +39,10 @@ class FailedRefunds:
 
     async def settle_by_hand(self, out_refund_no: str) -> RefundCode | None:
         """Somebody gave the money back in another way; why not, or None. Saying so again is harmless."""
-        match await self._queue.settle_by_hand(out_refund_no):
-            case Noted.UNKNOWN_REFUND:
-                return RefundCode.UNKNOWN_REFUND
-            case Noted.MOVED:
-                log.warning("refund_settled_by_hand", refund=out_refund_no)
-                return None
-            case Noted.REPEATED:
-                return None
-            case _:
-                return RefundCode.NOT_FAILED
+        noted = await self._queue.settle_by_hand(out_refund_no)
+        if noted is Noted.MOVED:
+            log.warning("refund_settled_by_hand", refund=out_refund_no)
+        return refusal_by_hand(noted)
 
     async def redirect(self, out_refund_no: str, card: BankCard) -> RefundCode | None:
         """Send it to a bank card; why not, or None when WeChat has taken it.

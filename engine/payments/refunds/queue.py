@@ -14,6 +14,7 @@ from engine.orders.states import State
 from engine.payments.port import RefundReport, RefundState
 from engine.payments.refunds.book import QUERIES
 from engine.payments.refunds.reporting import Noted, RefundStanding, Stage, Step, by_hand, step_of
+from engine.payments.refunds.wishes import RefundCode
 
 if TYPE_CHECKING:
     import asyncpg
@@ -61,6 +62,17 @@ class Waits:
     abnormal: Sequence[float] = (3600.0, 21_600.0)
 
 
+def refusal_by_hand(noted: Noted) -> RefundCode | None:
+    """What settle_by_hand came to: why not, or None. Saying so again is harmless."""
+    match noted:
+        case Noted.MOVED | Noted.REPEATED:
+            return None
+        case Noted.UNKNOWN_REFUND:
+            return RefundCode.UNKNOWN_REFUND
+        case _:
+            return RefundCode.NOT_FAILED
+
+
 class RefundQueue:
     """Refunds that were decided. `duty_kinds`: what is owed for each one that succeeds."""
 
@@ -99,14 +111,14 @@ class RefundQueue:
         return Noted.MOVED
 
     async def settle_by_hand(self, out_refund_no: str) -> Noted:
-        """Somebody gave the money back in another way. REPEATED unless the refund had failed."""
+        """Somebody gave the money back in another way. WAITS unless the refund has failed."""
         async with transaction(self._pool) as conn:
             standing = await self._standing(conn, out_refund_no)
             if standing is None:
                 return Noted.UNKNOWN_REFUND
             step = by_hand(standing)
             if step is None:
-                return Noted.REPEATED if standing.stage is Stage.SUCCESS else Noted.MISMATCH
+                return Noted.REPEATED if standing.stage is Stage.SUCCESS else Noted.WAITS
             word = RefundReport(out_refund_no=out_refund_no, state=RefundState.SUCCESS, code=SETTLED_BY_HAND)
             await self._write(conn, standing, step, word)
         return Noted.MOVED

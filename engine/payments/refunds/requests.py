@@ -15,6 +15,7 @@ from engine.stock.claim import Item
 from engine.web.http import strict_json
 from engine.web.problems import Code
 
+ORGANIZER = b"organizer"  # who asks, where it is no buyer
 REASON_CHARS_MAX = 80  # what WeChat Pay shows the buyer
 BANK_TYPE_CHARS_MAX = 16
 SECRET_CHARS_MAX = 128
@@ -60,7 +61,7 @@ def read_organizers_wish(raw: bytes) -> OrganizerWish | Code:
         return body
     reason, amount_fen, units_back = body.get("reason"), body.get("amount_fen"), body.get("units_back")
     whole = body.get("whole", False)
-    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= REASON_CHARS_MAX or not reason.isprintable():
+    if not isinstance(reason, str) or not is_reason(reason):
         return Code.BODY_INVALID
     if not isinstance(whole, bool) or not isinstance(units_back, bool | None):
         return Code.BODY_INVALID
@@ -72,6 +73,11 @@ def read_organizers_wish(raw: bytes) -> OrganizerWish | Code:
     if whole == (bool(items) or amount_fen is not None):
         return Code.BODY_INVALID
     return OrganizerWish(reason.strip(), whole, items, amount_fen, units_back)
+
+
+def is_reason(text: str) -> bool:
+    """1 to 80 characters in one line."""
+    return len(text.strip()) >= 1 and len(text) <= REASON_CHARS_MAX and text.isprintable()
 
 
 def read_bank_card(raw: bytes) -> BankCard | Code:
