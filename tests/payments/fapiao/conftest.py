@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from engine.infra.postgres import Pool
 
 RULES = Rules(enabled=True, tax_code="3070301000000000000", goods_name="门票", tax_rate_bp=600, unit="张")
+TABLES = ("fapiaos", "refunds", "payments", "order_items", "orders", "buyers")
 OPENID = "oBuyerOfTickets0000000000001"
 
 
@@ -225,6 +226,7 @@ async def shop(shops_database: str, office: TaxOffice, api: FapiaoApi) -> AsyncI
     )
     privacy = Privacy(b"d" * 32, b"o" * 32)
     shop = Shop(pool, FapiaoBook(pool), privacy, api, office, RULES)
-    await shop.sql("truncate fapiaos, refunds, payments, order_items, orders, buyers cascade")
+    async with connection(pool) as conn:
+        await conn.execute("".join(f"delete from {table};" for table in TABLES))
     yield shop
     await pool.close()
