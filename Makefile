@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bench lint lock clean
+.PHONY: help install demo payment-storm up test bench lint lock clean
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed  ## Install everything into .venv, pinned by requirements.lock
 
@@ -22,6 +22,9 @@ install: .venv/.installed  ## Install everything into .venv, pinned by requireme
 
 demo: install  ## Sell one whole concert drop on this machine; the exit code is the verdict
 	@$(BIN)/python -m loadtest.demo $(DEMO_OPTIONS)
+
+payment-storm: install  ## Pay 20,000 orders through a WeChat that loses, doubles and tampers, and count every fen
+	@$(BIN)/python -m loadtest.storm $(STORM_OPTIONS)
 
 up: install  ## Run the whole stack until Ctrl-C and print its addresses
 	@$(BIN)/floodgate up

@@ -45,7 +45,7 @@ class Watch:
     async def everywhere(self) -> None:
         """Until every worker sells the sale: each learns of it by itself within a second."""
         for url in self._stack.addresses().admin_urls:
-            while await self._ask(url) is None:
+            while await self._ask(url) is None:  # noqa: ASYNC110 - nobody announces it
                 await asyncio.sleep(SAMPLE_S)
 
     async def _ask(self, url: str) -> Reply | None:
