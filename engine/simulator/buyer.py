@@ -14,7 +14,7 @@ from enum import StrEnum
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from engine.simulator import crypto
-from engine.simulator.orders import PREPAY_MS, Order, TradeState
+from engine.simulator.orders import Order, TradeState
 
 PREFIX = "prepay_id="
 _SECONDS = re.compile(r"[0-9]{10}")
@@ -101,6 +101,6 @@ def objection(call: PaymentCall, order: Order | None, merchant_key: RSAPublicKey
         return "fail 该订单已支付"
     if order.state is TradeState.CLOSED or now_ms > order.expires_ms:
         return "fail 该订单已失效"
-    if call.prepay_id != order.prepay_id or now_ms >= order.prepay_ms + PREPAY_MS:
+    if not order.prepay_is_alive(call.prepay_id, now_ms=now_ms):
         return "fail prepay_id已过期"
     return None

@@ -10,7 +10,7 @@ notice is recorded before it is forgotten; what was not is sent again after a re
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.simulator.faults import Faults, delay_s, draw, happens
 from engine.simulator.notices import Notice
@@ -87,11 +87,13 @@ class Callbacks:
         faults: Callable[[], Faults],
         delivered: Callable[[str], None],
         signer: Callable[[str, str], str],
+        fresh_id: Callable[[], str],
     ) -> None:
         self.tally = Tally()
         self._faults = faults
         self._delivered = delivered
         self._signer = signer
+        self._fresh_id = fresh_id
         self._loop = asyncio.get_running_loop()
         self._due: deque[_Attempt] = deque()
         self._held: list[_Held] = []
@@ -198,6 +200,8 @@ class Callbacks:
                 faults.callback_certificate_b, seed=faults.seed, knob="callback_certificate_b", subject=subject
             )
             key = "certificate_b" if second else "certificate_a"
+        if attempt.number and not faults.callback_same_id:
+            notice = replace(notice, id=self._fresh_id())
         return Parcel(
             notice=notice,
             signer=self._signer(key, notice.mchid),

@@ -16,8 +16,9 @@ from engine.simulator.calls import Answer
 from engine.simulator.faults import Faults, happens
 from engine.simulator.ledger import Ledger
 from engine.simulator.notices import Notice
+from engine.simulator.orders import TradeState
 from engine.simulator.refunds import Refund, RefundStatus
-from engine.simulator.refusals import ORDER_NOT_EXIST, REFUND_UNKNOWN, Refusal, parameter
+from engine.simulator.refusals import ORDER_NOT_EXIST, REFUND_UNKNOWN, SYSTEM_ERROR, Refusal, parameter
 from engine.simulator.sealed_fields import open_field
 
 
@@ -62,6 +63,8 @@ class Desk:
             fresh_prepay_id=shapes.prepay_id(now_ms, self._entropy(10)),
             changed_code=faults.changed_code,
             paid_code=faults.paid_code,
+            renewal=faults.reentry_prepay,
+            expiry_most_ms=faults.expiry_most_days * orders.DAY_MS,
         )
         if isinstance(placed, Refusal):
             return placed
@@ -90,9 +93,12 @@ class Desk:
         fault = forms.read_close(body, merchant)
         if fault is not None:
             return fault
-        known = self._ledger.order(merchant.mchid, out_trade_no, now_ms=self._now_ms())
+        now_ms = self._now_ms()
+        known = self._ledger.order(merchant.mchid, out_trade_no, now_ms=now_ms)
         if known is None:
             return ORDER_NOT_EXIST
+        if known.state is TradeState.NOTPAY and now_ms < known.created_ms + self._faults().close_least_age_ms:
+            return SYSTEM_ERROR
         closed = orders.close(known, paid_code=self._faults().paid_code)
         if isinstance(closed, Refusal):
             return closed

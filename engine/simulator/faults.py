@@ -89,6 +89,7 @@ class Faults:
     fapiao_issue_failed: float = 0.0
     fapiao_reverse_failed: float = 0.0
     weixin_busy: float = 0.0
+    login_blocked: float = 0.0
     token_quota_minute: int = 10_000
     token_quota_day: int = 500_000
     token_force_quota_day: int = 20
@@ -96,6 +97,10 @@ class Faults:
     token_force_overlap_ms: int = 0
     wxacode_quota_minute: int = 5_000
     business_refusals_signed: bool = True
+    callback_same_id: bool = True
+    reentry_prepay: str = "same"
+    expiry_most_days: int = 90
+    close_least_age_ms: int = 0
     changed_code: str = "INVALID_REQUEST"
     paid_code: str = "ORDERPAID"
     limited_code: str = "FREQUENCY_LIMITED"

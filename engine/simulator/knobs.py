@@ -196,6 +196,7 @@ KNOBS: Mapping[str, Knob] = {
     "fapiao_reverse_failed": Knob(chance, "share of reversals that fail once"),
     # The mini program
     "weixin_busy": Knob(chance, "share of calls to api.weixin.qq.com answered -1, system error"),
+    "login_blocked": Knob(chance, "share of buyers whom jscode2session refuses as high-risk, 40226"),
     "token_quota_minute": Knob(whole(0, RATE_MOST), "stable_token calls in a minute"),
     "token_quota_day": Knob(whole(0, RATE_MOST), "stable_token calls in a day"),
     "token_force_quota_day": Knob(whole(0, RATE_MOST), "forced refreshes of the access token in a day"),
@@ -204,6 +205,13 @@ KNOBS: Mapping[str, Knob] = {
     "wxacode_quota_minute": Knob(whole(0, RATE_MOST), "mini-program codes in a minute"),
     # Where public sources disagree
     "business_refusals_signed": Knob(flag, "whether refusals other than of authorization are signed"),
+    "callback_same_id": Knob(flag, "whether all attempts of one callback carry the same id"),
+    "reentry_prepay": Knob(
+        one_of(("same", "fresh", "fresh_beside")),
+        "what an order entered again gets: its living prepay_id, a fresh one in its place, or one beside it",
+    ),
+    "expiry_most_days": Knob(whole(1, 90), "a later time_expire is clipped to this"),
+    "close_least_age_ms": Knob(whole(0, DELAY_MOST_MS), "closing a younger unpaid order fails with 500"),
     "changed_code": Knob(one_of(REENTRY_CHANGED), "the code of an order number used again with other parameters"),
     "paid_code": Knob(one_of(ORDER_PAID), "the code of closing or ordering what is paid"),
     "limited_code": Knob(one_of(LIMITED), "the code of 429"),

@@ -135,8 +135,13 @@ class Ledger:
     ) -> None:
         if order is not None:
             key = (order.mchid, order.out_trade_no)
+            former = self._orders.get(key)
+            if former is not None and former.prepay_id != order.prepay_id:
+                for prepay_id in former.prepay_ids:
+                    self._by_prepay.pop(prepay_id, None)
             self._orders[key] = order
-            self._by_prepay[order.prepay_id] = key
+            for prepay_id in order.prepay_ids:
+                self._by_prepay[prepay_id] = key
             if order.transaction_id is not None:
                 self._by_transaction[order.transaction_id] = key
         if refund is not None:
@@ -183,9 +188,14 @@ def _records(change: Any) -> tuple[Order | None, Refund | None, Notice | None, s
     notice = change.get("notice")
     paper = change.get("paper")
     return (
-        None if order is None else Order(**order | {"state": TradeState(order["state"])}),
+        None if order is None else _order(order),
         None if refund is None else Refund(**refund | {"status": RefundStatus(refund["status"])}),
         None if notice is None else Notice(**notice),
         change.get("delivered"),
         None if paper is None else Paper(**paper),
     )
+
+
+def _order(written: Any) -> Order:
+    older = tuple(tuple(prepay) for prepay in written.get("older_prepays", ()))
+    return Order(**written | {"state": TradeState(written["state"]), "older_prepays": older})

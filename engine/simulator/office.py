@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.simulator import faults
+from engine.simulator import faults, shapes
 from engine.simulator.billing import Billing
 from engine.simulator.callbacks import Callbacks
 from engine.simulator.desk import Desk
@@ -73,6 +73,7 @@ class Office:
             faults=lambda: self.faults,
             delivered=self._delivered,
             signer=lambda key, mchid: self.keyring.serial(key, self.merchants[mchid]),
+            fresh_id=lambda: shapes.notice_id(rules.entropy(16)),
         )
         first = rules.keyring.all_credentials[0]
         self.logins = Logins(first.appid, first.app_secret, rules.entropy)
@@ -100,6 +101,7 @@ class Office:
             first.appid,
             first.app_secret,
             ledger=self.ledger,
+            logins=self.logins,
             mchids=self.merchants,
             faults=lambda: self.faults,
             now_ms=rules.now_ms,

@@ -21,6 +21,7 @@ PREPAY_MS = 2 * 60 * MINUTE_MS  # Fixed by WeChat, independent of time_expire.
 EXPIRY_LEAST_MS = MINUTE_MS  # An earlier time_expire is raised without a word.
 EXPIRY_MOST_MS = 90 * DAY_MS  # A later one is clipped.
 EXPIRY_DEFAULT_MS = 7 * DAY_MS
+OLDER_PREPAYS_MAX = 5  # An order is bounded, however often it is entered again.
 CLOSED_BY_ITSELF_MS = 7 * DAY_MS
 
 
@@ -75,6 +76,16 @@ class Order:
     transaction_id: str | None = None
     paid_ms: int | None = None
     description: str = ""
+    older_prepays: tuple[tuple[str, int], ...] = ()  # Others that may still be paid, the newest first.
+
+    @property
+    def prepay_ids(self) -> tuple[str, ...]:
+        return (self.prepay_id, *(prepay_id for prepay_id, _ in self.older_prepays))
+
+    def prepay_is_alive(self, prepay_id: str, *, now_ms: int) -> bool:
+        """Whether this order may be paid by this prepay_id; each lives two hours."""
+        known = ((self.prepay_id, self.prepay_ms), *self.older_prepays)
+        return any(one == prepay_id and now_ms < given_ms + PREPAY_MS for one, given_ms in known)
 
     @property
     def was_paid(self) -> bool:
@@ -89,10 +100,14 @@ def place(
     fresh_prepay_id: str,
     changed_code: str,
     paid_code: str,
+    renewal: str = "same",
+    expiry_most_ms: int = EXPIRY_MOST_MS,
 ) -> Order | Refusal:
     """Create the order, or enter it again with identical parameters.
 
-    A re-entry returns the order with its living prepay_id, or with the fresh one when the old has died.
+    A re-entry returns the order with its living prepay_id, or with the fresh one when the old has died. By
+    `renewal` it may also get the fresh one always: in place of the old one (`fresh`) or beside it
+    (`fresh_beside`).
     """
     if known is None:
         latest_ms = now_ms + EXPIRY_DEFAULT_MS if request.expires_ms is None else request.expires_ms
@@ -106,7 +121,7 @@ def place(
             notify_url=request.notify_url,
             terms=request.terms,
             created_ms=now_ms,
-            expires_ms=min(max(latest_ms, now_ms + EXPIRY_LEAST_MS), now_ms + EXPIRY_MOST_MS),
+            expires_ms=min(max(latest_ms, now_ms + EXPIRY_LEAST_MS), now_ms + expiry_most_ms),
             prepay_id=fresh_prepay_id,
             prepay_ms=now_ms,
             description=request.description,
@@ -119,9 +134,15 @@ def place(
         return REENTRY_CHANGED[changed_code]
     if now_ms > known.expires_ms:
         return ORDER_CLOSED
-    if now_ms < known.prepay_ms + PREPAY_MS:
+    if renewal == "same" and now_ms < known.prepay_ms + PREPAY_MS:
         return known
-    return replace(known, prepay_id=fresh_prepay_id, prepay_ms=now_ms)
+    older = ((known.prepay_id, known.prepay_ms), *known.older_prepays)[:OLDER_PREPAYS_MAX]
+    return replace(
+        known,
+        prepay_id=fresh_prepay_id,
+        prepay_ms=now_ms,
+        older_prepays=older if renewal == "fresh_beside" else (),
+    )
 
 
 def pay(order: Order, *, now_ms: int, transaction_id: str, paid_code: str) -> Order | Refusal:
