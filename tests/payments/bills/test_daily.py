@@ -16,6 +16,7 @@ from engine.payments.bills.store import BillStore
 from tests.payments.bills.conftest import NOW, TODAY, BillDesk, Books, at, moment
 from tests.payments.bills.writer import payment
 from tests.payments.wechat.platform import MCHID
+from tests.support.engine import Engine, Stores
 
 ORDER = "0123456789abcdef0123456789abcdef"
 YESTERDAY = TODAY - timedelta(days=1)
@@ -146,3 +147,23 @@ async def test_a_day_with_something_near_midnight_waits_for_the_bill_after_it(
     row = await row_of(books, YESTERDAY)
     assert (row["state"], row["waiting"]) == ("waiting", 1)
     assert row["next_try_at"] == moment(TODAY + timedelta(days=1), "00:00:00")
+
+
+async def test_the_jobs_process_looks_at_yesterday_by_itself(
+    clean_redis_url: str, database_url: str, books: Books, tmp_path: Path
+) -> None:
+    stores = Stores(redis_url=clean_redis_url, postgres_url=database_url)
+    engine = Engine(tmp_path, stores, settings={"BILLS_AFTER_TIME": "00:00"})
+    engine.simulator.launch()
+    engine.jobs.launch()
+    try:
+        until_s = asyncio.get_running_loop().time() + 30
+        # Done, or put off: before ten in the morning the simulator has no bill either.
+        while not await books.sql("select 1 from bill_days where state = 'done' or last_error is not null"):
+            assert asyncio.get_running_loop().time() < until_s, "the jobs never asked for a bill"
+            await asyncio.sleep(0.1)
+    finally:
+        engine.jobs.stop()
+        engine.simulator.stop()
+    [row] = await books.sql("select day, mchid from bill_days")
+    assert row["mchid"] == engine.config.wechat.mchid
