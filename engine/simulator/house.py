@@ -19,7 +19,7 @@ _CALL_FIELDS = ("openid", "timeStamp", "nonceStr", "package", "signType", "paySi
 
 
 def _session(office: Office, visit: Visit) -> Page:
-    return weixin(office.logins.session(visit.query, now_ms=office.now_ms()))
+    return weixin(office.mini_program.session(visit.query))
 
 
 # The buyer's phone

@@ -15,6 +15,7 @@ from engine.simulator import forms, shapes, wxacode
 from engine.simulator.access_tokens import BUSY, MINUTE_MS, AccessTokens
 from engine.simulator.faults import Faults, happens
 from engine.simulator.ledger import Ledger
+from engine.simulator.logins import Logins
 from engine.simulator.messages import Messages
 from engine.simulator.quotas import Quota
 from engine.simulator.shipping import Shipping
@@ -38,6 +39,7 @@ class MiniProgram:
         app_secret: str,
         *,
         ledger: Ledger,
+        logins: Logins,
         mchids: Mapping[str, object],
         faults: Callable[[], Faults],
         now_ms: Callable[[], int],
@@ -46,6 +48,7 @@ class MiniProgram:
         self.messages = Messages(ledger)
         self.shipping = Shipping(ledger)
         self._appid = appid
+        self._logins = logins
         self._mchids = mchids
         self._faults = faults
         self._now_ms = now_ms
@@ -73,6 +76,16 @@ class MiniProgram:
                 return {"access_token": issued[0], "expires_in": issued[1]}
             told = issued
         return self._error(told)
+
+    def session(self, query: Mapping[str, str]) -> Mapping[str, object]:
+        """GET /sns/jscode2session. A buyer whom luck makes high-risk stays so, and the code is spent."""
+        if self._busy():
+            return self._error(BUSY)
+        told = self._logins.session(query, now_ms=self._now_ms())
+        luck, openid = self._faults(), str(told.get("openid", ""))
+        if openid and happens(luck.login_blocked, seed=luck.seed, knob="login_blocked", subject=openid):
+            return self._error((40226, "code blocked"))
+        return told
 
     def call(self, path: str, token: str, body: bytes) -> Mapping[str, Any] | bytes:
         """POST `path`?access_token=`token`: one of the calls that need a token."""

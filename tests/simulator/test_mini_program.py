@@ -101,6 +101,21 @@ async def test_a_busy_weixin_says_so_and_does_nothing(shop: Shop) -> None:
     assert await shop.send() == 0
 
 
+async def log_in(caller: Caller) -> dict[str, Any]:
+    code = (await caller.house("POST", "/_buyer/login", {"openid": OPENID})).json["code"]
+    query = f"appid={caller.names.appid}&secret={caller.names.app_secret}&grant_type=authorization_code&js_code={code}"
+    told: dict[str, Any] = (await caller.house("GET", f"/sns/jscode2session?{query}")).json
+    return told
+
+
+@pytest.mark.parametrize(("knobs", "code"), [({"weixin_busy": 1}, -1), ({"login_blocked": 1}, 40226)])
+async def test_a_login_meets_bad_luck_too(caller: Caller, knobs: dict[str, object], code: int) -> None:
+    await caller.house("PUT", "/_admin/faults", knobs)
+    assert (await log_in(caller))["errcode"] == code
+    await caller.house("PUT", "/_admin/faults", dict.fromkeys(knobs, 0))
+    assert (await log_in(caller))["openid"] == OPENID
+
+
 async def test_one_acceptance_is_one_message(shop: Shop) -> None:
     assert [await shop.send(), await shop.send()] == [0, 43101]
     shown = (await shop.caller.house("GET", "/_admin/messages")).json
