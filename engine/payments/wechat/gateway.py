@@ -219,14 +219,20 @@ class Gateway:
         """
         if isinstance(arrived, Silence):
             return arrived
-        signed = SIGNATURE in arrived.headers and keys_in is None
-        if signed or 200 <= arrived.status < 300:
-            keys = self._trust.keys if keys_in is None else keys_in(arrived.body)
-            flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=self._now_s())
-            certificates = self._trust.certificates
-            if flaw is Flaw.SERIAL_UNKNOWN and keys_in is None and certificates is not None:
-                await certificates.learned(arrived.headers[SERIAL])
-                flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=self._now_s())
-            if flaw is not None:
-                return Silence.NOT_AUTHENTIC
-        return Answer(arrived.status, arrived.body, signed, arrived.headers.get("Request-ID", ""))
+        keys = self._trust.keys if keys_in is None else keys_in(arrived.body)
+        judged = judge(arrived, keys, self._now_s(), refusals_too=keys_in is None)
+        certificates = self._trust.certificates
+        if judged is Flaw.SERIAL_UNKNOWN and keys_in is None and certificates is not None:
+            await certificates.learned(arrived.headers[SERIAL])
+            judged = judge(arrived, keys, self._now_s())
+        return judged if isinstance(judged, Answer) else Silence.NOT_AUTHENTIC
+
+
+def judge(arrived: Arrival, keys: VerifyingKeys, now_s: float, *, refusals_too: bool = True) -> Answer | Flaw:
+    """What arrived as an Answer, or why its signature is not right. A 2xx needs one, anything else may have one."""
+    signed = 200 <= arrived.status < 300 or (refusals_too and SIGNATURE in arrived.headers)
+    if signed:
+        flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=now_s)
+        if flaw is not None:
+            return flaw
+    return Answer(arrived.status, arrived.body, signed, arrived.headers.get("Request-ID", ""))

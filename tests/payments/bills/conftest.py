@@ -3,9 +3,10 @@
 import gzip
 import hashlib
 import json
+import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from engine.config import Wechat
+from engine.embedded.postgres import run_sql
 from engine.infra.postgres import connection, open_pool
 from engine.payments.bills.days import day_of
 from engine.payments.bills.reconciler import Reconciler
@@ -23,6 +25,7 @@ from engine.payments.bills.source import BillType
 from engine.payments.bills.store import BillStore
 from engine.payments.wechat.bills import WechatBills
 from engine.payments.wechat.client import WeChatPay, from_config
+from tests.conftest import url_of_database
 from tests.payments.bills.writer import Row, flow_bill, trade_bill
 from tests.payments.wechat import platform
 
@@ -203,12 +206,24 @@ class Books:
         )
 
 
+@pytest.fixture(scope="package")
+def bills_url(postgres_url: str, database_template: str) -> Iterator[str]:
+    """One database for the package: making one takes longer than most of these tests."""
+    name = f"bills_{secrets.token_hex(6)}"
+    run_sql(postgres_url, f"CREATE DATABASE {name} TEMPLATE {database_template}")
+    yield url_of_database(postgres_url, name)
+    run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-async def books(database_url: str) -> AsyncIterator[Books]:
+async def books(bills_url: str) -> AsyncIterator[Books]:
+    """An empty ledger."""
     pool = await open_pool(
-        database_url, connections_max=4, statement_timeout_s=5, connect_timeout_s=5, application="tests"
+        bills_url, connections_max=4, statement_timeout_s=5, connect_timeout_s=5, application="tests"
     )
-    yield Books(pool)
+    books = Books(pool)
+    await books.sql("truncate orders, payments, refunds, bill_days cascade")
+    yield books
     await pool.close()
 
 

@@ -150,9 +150,9 @@ async def test_a_day_with_something_near_midnight_waits_for_the_bill_after_it(
 
 
 async def test_the_jobs_process_looks_at_yesterday_by_itself(
-    clean_redis_url: str, database_url: str, books: Books, tmp_path: Path
+    clean_redis_url: str, bills_url: str, books: Books, tmp_path: Path
 ) -> None:
-    stores = Stores(redis_url=clean_redis_url, postgres_url=database_url)
+    stores = Stores(redis_url=clean_redis_url, postgres_url=bills_url)
     engine = Engine(tmp_path, stores, settings={"BILLS_AFTER_TIME": "00:00"})
     engine.simulator.launch()
     engine.jobs.launch()

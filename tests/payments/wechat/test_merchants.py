@@ -149,7 +149,7 @@ def test_a_notice_is_read_by_the_merchant_whose_key_opens_it(
     pay: WeChatPay, mchid: str, api_v3_key: str, by: dict[str, object]
 ) -> None:
     body = notice_to(mchid, api_v3_key)
-    notice = pay.read_notification(CIMultiDict(signed(body, **by)), body, NOW_S)  # type: ignore[arg-type]
+    notice = pay.read_notification(CIMultiDict(signed(body, **by)), body, NOW_S)
     assert isinstance(notice, PaidNotice)
     assert notice.paid.mchid == mchid
 

@@ -76,8 +76,8 @@ async def test_with_certificates_a_card_is_encrypted_for_the_newest(make_pay: Ma
     body = to_json({"data": [listed(NEXT_CERTIFICATE, pem), listed()]})
     by_next = {"key": NEXT_PLATFORM_KEY, "serial": NEXT_CERTIFICATE}
     script.says(
-        Reply(body=body, headers=signed(body, **by_next)),  # type: ignore[arg-type]
-        Reply(body=ACCEPTED.body, headers=signed(ACCEPTED.body, **by_next)),  # type: ignore[arg-type]
+        Reply(body=body, headers=signed(body, **by_next)),
+        Reply(body=ACCEPTED.body, headers=signed(ACCEPTED.body, **by_next)),
     )
     assert (await pay.redirect_refund(REDIRECT)).state is RefundState.PROCESSING
     request = script.requests[-1]
@@ -127,7 +127,7 @@ async def test_a_wrong_redirect_raises_before_anything_is_sent(
     pay: WeChatPay, script: Script, wrong: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match=r"."):
-        await pay.redirect_refund(replace(REDIRECT, **wrong))  # type: ignore[arg-type]
+        await pay.redirect_refund(replace(REDIRECT, **wrong))
     assert script.requests == []
 
 
