@@ -36,6 +36,7 @@ TABLES = (
     "notices",
     "duties",
     "refund_items",
+    "refund_requests",
     "refund_tiers",
     "events",
     "sessions",
