@@ -6,27 +6,24 @@ old or pushed out by newer ones is answered like an expired one, and the merchan
 """
 
 import asyncio
-import gzip
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import orjson
 
-from engine.simulator import bills, fundflow, mismatches
+from engine.simulator import bill_days, bill_files, fundflow, mismatches
 from engine.simulator.authorization import Merchant
+from engine.simulator.bill_files import Snapshot
 from engine.simulator.bills import BillType
 from engine.simulator.calls import Answer, Outcome
 from engine.simulator.faults import Faults
 from engine.simulator.ledger import Ledger, Paper
 from engine.simulator.mismatches import Mismatch
-from engine.simulator.orders import DAY_MS, Order
+from engine.simulator.orders import DAY_MS
 from engine.simulator.refunds import Refund
 from engine.simulator.refusals import (
-    BILL_CREATING,
-    BILL_DATE,
     BILL_EMPTY,
     BILL_FOREIGN,
     BILL_TOKEN_EXPIRED,
@@ -35,7 +32,6 @@ from engine.simulator.refusals import (
 )
 
 TOKEN_MS = 5 * 60_000
-MONTHS_BACK = 3
 FILES_MAX = 16  # A bill of 100,000 orders is some 30 MB plain; the simulator is no archive.
 _PAPER = "mismatch"
 
@@ -46,18 +42,6 @@ class _File:
     content: bytes
     gzipped: bool
     expires_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """What a bill is made from, safe to read in a thread while the ledger goes on."""
-
-    orders: list[Order]
-    refunds_of: Mapping[str, list[Refund]]
-    lies: list[Mismatch]
-    day: date
-    luck: Faults
-    cut_ms: int
 
 
 class Billing:
@@ -83,7 +67,9 @@ class Billing:
         if kind not in list(BillType):
             return parameter("bill_type", kind, f"must be one of {', '.join(BillType)}", location="query")
         bill_type = BillType(kind)
-        return await self._bill(merchant, query, lambda seen: _trade_lines(seen, bill_type), base_url=base_url)
+        return await self._bill(
+            merchant, query, lambda seen: bill_files.trade_lines(seen, bill_type), base_url=base_url
+        )
 
     async def fund_flow(self, merchant: Merchant, query: Mapping[str, str], *, base_url: str) -> Outcome:
         """GET /v3/bill/fundflowbill."""
@@ -91,7 +77,7 @@ class Billing:
         if account not in fundflow.ACCOUNTS:
             options = ", ".join(fundflow.ACCOUNTS)
             return parameter("account_type", account, f"must be one of {options}", location="query")
-        make = _fund_flow_lines if account == "BASIC" else _no_lines
+        make = bill_files.fund_flow_lines if account == "BASIC" else bill_files.no_lines
         return await self._bill(merchant, query, make, base_url=base_url)
 
     def download(self, merchant: Merchant, query: Mapping[str, str]) -> Outcome:
@@ -129,19 +115,19 @@ class Billing:
         self,
         merchant: Merchant,
         query: Mapping[str, str],
-        make: Callable[[_Snapshot], Iterable[str]],
+        make: Callable[[Snapshot], Iterable[str]],
         *,
         base_url: str,
     ) -> Outcome:
         now_ms, luck = self._now_ms(), self._faults()
-        day = _day(query.get("bill_date", ""), now_ms=now_ms, today=luck.bill_today)
+        day = bill_days.find(query.get("bill_date", ""), now_ms=now_ms, today=luck.bill_today)
         if isinstance(day, Refusal):
             return day
         gzipped = query.get("tar_type") == "GZIP"
         if "tar_type" in query and not gzipped:
             return parameter("tar_type", query["tar_type"], "must be GZIP", location="query")
         seen = self._snapshot(merchant.mchid, day, now_ms=now_ms, luck=luck)
-        made = await asyncio.to_thread(_make, seen, make, gzipped=gzipped)
+        made = await asyncio.to_thread(bill_files.make, seen, make, gzipped=gzipped)
         if made is None:
             return BILL_EMPTY
         content, digest = made
@@ -157,7 +143,7 @@ class Billing:
             ),
         )
 
-    def _snapshot(self, mchid: str, day: date, *, now_ms: int, luck: Faults) -> _Snapshot:
+    def _snapshot(self, mchid: str, day: date, *, now_ms: int, luck: Faults) -> Snapshot:
         orders = [order for order in self._ledger.orders() if order.mchid == mchid and order.paid_ms is not None]
         refunds_of: dict[str, list[Refund]] = {}
         for refund in self._ledger.refunds():
@@ -170,8 +156,8 @@ class Billing:
                 lies.append(lie)
                 if lie.kind is mismatches.Kind.MISSING_HERE:
                     orders.append(mismatches.stranger(lie))
-        cut_ms = min(now_ms, bills.day_starts_ms(day) + DAY_MS + bills.CUT_AFTER_MS)
-        return _Snapshot(orders, refunds_of, lies, day, luck, cut_ms)
+        cut_ms = min(now_ms, bill_days.day_starts_ms(day) + DAY_MS + bill_days.CUT_AFTER_MS)
+        return Snapshot(orders, refunds_of, lies, day, luck, cut_ms)
 
     def _keep(self, file: _File) -> str:
         now_ms = self._now_ms()
@@ -181,52 +167,3 @@ class Billing:
         token = self._entropy(32).hex()
         self._files[token] = file
         return token
-
-
-def _day(text: str, *, now_ms: int, today: bool) -> date | Refusal:
-    """The day asked for when its bill can be there, else why not."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or len(text) != 10:
-        return parameter("bill_date", text, "must be YYYY-MM-DD", location="query")
-    present = bills.day_of(now_ms)
-    if day > present or day < bills.months_before(present, MONTHS_BACK):
-        return BILL_DATE
-    if not today and day == present:
-        return BILL_DATE
-    if not today and now_ms < bills.day_starts_ms(day) + DAY_MS + bills.READY_AFTER_MS:
-        return BILL_CREATING
-    return day
-
-
-def _make(seen: _Snapshot, make: Callable[[_Snapshot], Iterable[str]], *, gzipped: bool) -> tuple[bytes, str] | None:
-    """The file to download and its hash, or None for a day without rows. Runs in a thread."""
-    lines = list(make(seen))
-    if not lines:
-        return None
-    end = "\r\n" if seen.luck.bill_crlf else "\n"
-    plain = (("\ufeff" if seen.luck.bill_bom else "") + end.join(lines) + end).encode()
-    content = gzip.compress(plain, compresslevel=6, mtime=0) if gzipped else plain
-    hashed = content if seen.luck.bill_hash_of == "gzip" else plain
-    return content, hashlib.sha1(hashed, usedforsecurity=False).hexdigest()
-
-
-def _trade_lines(seen: _Snapshot, bill_type: BillType) -> Iterator[str]:
-    rate_bp = seen.luck.bill_fee_bp
-    rows = bills.entries(seen.orders, seen.refunds_of, bill_type, day=seen.day, cut_ms=seen.cut_ms, rate_bp=rate_bp)
-    rows = mismatches.falsify(rows, seen.lies, rate_bp=rate_bp)
-    return bills.lines(rows, bill_type, rate_bp=rate_bp) if rows else iter(())
-
-
-def _fund_flow_lines(seen: _Snapshot) -> Iterator[str]:
-    rows = fundflow.movements(seen.orders, seen.refunds_of, day=seen.day, rate_bp=seen.luck.bill_fee_bp)
-    if rows and seen.lies:
-        before_fen = rows[0].balance_fen - rows[0].signed_fen
-        rows = fundflow.balanced(mismatches.falsify_movements(rows, seen.lies), before_fen=before_fen)
-    return fundflow.lines(rows) if rows else iter(())
-
-
-def _no_lines(_: _Snapshot) -> Iterator[str]:
-    return iter(())

@@ -151,39 +151,6 @@ def is_open(known: Mapping[str, Any]) -> bool:
     )
 
 
-def view(known: Mapping[str, Any], fapiao_id: str | None, *, seller: Mapping[str, str]) -> Document | Refusal:
-    """What a query answers, for all fapiao of the application or one."""
-    chosen = [fapiao for fapiao in known["fapiao"] if fapiao_id in (None, fapiao["fapiao_id"])]
-    if not chosen:
-        return FAPIAO_UNKNOWN
-    shown: list[Document] = []
-    for fapiao in chosen:
-        items = [_item(item) for item in fapiao["items"]]
-        entry: Document = {
-            "fapiao_id": fapiao["fapiao_id"],
-            "status": fapiao["status"],
-            "total_amount": fapiao["total_fen"],
-            "tax_amount": sum(item["tax_amount"] for item in items),
-            "amount": sum(item["amount"] for item in items),
-            "seller_information": seller,
-            "buyer_information": known["buyer"],
-            "items": items,
-        }
-        for name, colour in (("blue_fapiao", "blue"), ("red_fapiao", "red")):
-            if colour in fapiao:
-                entry[name] = fapiao[colour]
-        if "card_status" in fapiao:
-            entry["card_information"] = {
-                **known["card"],
-                "card_code": fapiao["card_code"],
-                "card_status": fapiao["card_status"],
-            }
-        if fapiao["remark"]:
-            entry["remark"] = fapiao["remark"]
-        shown.append(entry)
-    return {"total_count": len(shown), "fapiao_information": shown}
-
-
 def faults_of(fapiao: Sequence[Mapping[str, Any]]) -> tuple[str, object, str] | None:
     """What is wrong with the amounts and names of some fapiao: path, value and issue."""
     if not 1 <= len(fapiao) <= FAPIAO_MAX:
@@ -218,17 +185,4 @@ def _paper(number: str, now_ms: int) -> Document:
         "check_code": number[16:36],
         "password": number[::-1],
         "fapiao_time": rfc3339(now_ms),
-    }
-
-
-def _item(asked: Mapping[str, Any]) -> Document:
-    """A line with its tax taken out of its total, rounded half up; a discount is negative throughout."""
-    sign = -1 if asked["discount"] else 1
-    rate = asked.get("tax_rate", 0)
-    tax_fen = (2 * asked["total_amount"] * rate + 10_000 + rate) // (2 * (10_000 + rate))
-    return dict(asked) | {
-        "tax_rate": rate,
-        "total_amount": sign * asked["total_amount"],
-        "tax_amount": sign * tax_fen,
-        "amount": sign * (asked["total_amount"] - tax_fen),
     }

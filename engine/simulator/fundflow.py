@@ -12,7 +12,9 @@ from datetime import date
 from functools import partial
 from hashlib import blake2b
 
-from engine.simulator.bills import day_starts_ms, escape, fee_fen, fees_returned, moment, yuan
+from engine.simulator.bill_days import day_starts_ms
+from engine.simulator.bill_lines import escape, moment, yuan
+from engine.simulator.bills import fee_fen, fees_returned
 from engine.simulator.orders import DAY_MS, Order
 from engine.simulator.refunds import Refund, RefundStatus
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from engine.simulator import fapiao, fapiao_forms, forms
+from engine.simulator import fapiao, fapiao_forms, fapiao_view, forms
 from engine.simulator.authorization import Merchant
 from engine.simulator.calls import Answer, Call, Outcome
 from engine.simulator.fapiao import Document
@@ -75,7 +75,7 @@ class Invoicing:
         known = self._book.application(key_of(merchant.mchid, call.number))
         if known is None:
             return FAPIAO_UNKNOWN
-        shown = fapiao.view(known, call.query.get("fapiao_id"), seller=fapiao_forms.SELLER)
+        shown = fapiao_view.view(known, call.query.get("fapiao_id"), seller=fapiao_forms.SELLER)
         return shown if isinstance(shown, Refusal) else json(shown)
 
     def reverse(self, merchant: Merchant, call: Call) -> Outcome:

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from wechatpayv3 import WeChatPay
 
-from engine.simulator import bills
+from engine.simulator.bill_days import CUT_AFTER_MS, READY_AFTER_MS
 from engine.simulator.orders import DAY_MS
 from engine.simulator.server import Simulator, system_now_ms
 from tests.simulator.conftest import PROMPT, Caller, Receiver, Reply
@@ -296,4 +296,4 @@ async def test_old_bills_make_room_for_new_ones(open_books: Caller) -> None:
 
 
 def test_the_bill_is_cut_before_it_can_be_fetched() -> None:
-    assert bills.CUT_AFTER_MS < bills.READY_AFTER_MS < DAY_MS
+    assert CUT_AFTER_MS < READY_AFTER_MS < DAY_MS

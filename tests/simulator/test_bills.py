@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator import bills
-from engine.simulator.bills import BillType, Entry, day_of, day_starts_ms, entries, escape, fee_fen, lines
+from engine.simulator import bill_lines, bills
+from engine.simulator.bill_days import day_of, day_starts_ms, months_before
+from engine.simulator.bill_lines import escape, lines
+from engine.simulator.bills import BillType, Entry, entries, fee_fen
 from engine.simulator.orders import DAY_MS, Order, TradeState
 from engine.simulator.refunds import Refund, RefundStatus
 
@@ -74,19 +76,19 @@ def read(written: list[str]) -> tuple[list[dict[str, str]], dict[str, str]]:
 
 
 def test_the_bill_of_everything_has_its_27_columns() -> None:
-    assert ",".join(bills.COLUMNS[BillType.ALL]) == ALL_HEADER
-    assert len(bills.COLUMNS[BillType.ALL]) == 27
+    assert ",".join(bill_lines.COLUMNS[BillType.ALL]) == ALL_HEADER
+    assert len(bill_lines.COLUMNS[BillType.ALL]) == 27
 
 
 def test_the_bill_of_payments_lacks_the_columns_of_refunds() -> None:
-    columns = bills.COLUMNS[BillType.SUCCESS]
+    columns = bill_lines.COLUMNS[BillType.SUCCESS]
     assert ",".join(columns[13:]) == "代金券金额,商品名称,商户数据包,手续费,费率,订单金额,费率备注"
 
 
 def test_the_bill_of_refunds_has_their_two_moments_before_their_numbers() -> None:
-    columns = bills.COLUMNS[BillType.REFUND]
+    columns = bill_lines.COLUMNS[BillType.REFUND]
     assert ",".join(columns[13:18]) == "代金券金额,退款申请时间,退款成功时间,微信退款单号,商户退款单号"
-    assert set(columns) == {*bills.COLUMNS[BillType.ALL], "退款申请时间", "退款成功时间"}
+    assert set(columns) == {*bill_lines.COLUMNS[BillType.ALL], "退款申请时间", "退款成功时间"}
 
 
 def test_a_payment_is_one_row_of_backticked_values() -> None:
@@ -153,7 +155,7 @@ def test_the_day_begins_at_midnight_in_china() -> None:
     [(date(2026, 5, 31), date(2026, 2, 28)), (date(2026, 2, 3), date(2025, 11, 3))],
 )
 def test_three_months_back_is_the_same_day_or_the_last_of_a_shorter_month(day: date, before: date) -> None:
-    assert bills.months_before(day, 3) == before
+    assert months_before(day, 3) == before
 
 
 @pytest.mark.parametrize(("fen", "fee"), [(1, 0), (83, 0), (84, 1), (10_000, 60), (12_345, 74)])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.simulator import fapiao
 from engine.simulator.fapiao import Document, Step
+from engine.simulator.fapiao_view import view
 from engine.simulator.refusals import (
     FAPIAO_CHANGED,
     FAPIAO_MISMATCH,
@@ -174,10 +175,10 @@ def test_the_buyers_phone_and_mail_are_not_kept() -> None:
 
 
 def test_a_query_may_ask_for_one_fapiao() -> None:
-    shown = fapiao.view(issued("F1", "F2"), "F2", seller={})
+    shown = view(issued("F1", "F2"), "F2", seller={})
     assert isinstance(shown, dict)
     assert (shown["total_count"], shown["fapiao_information"][0]["fapiao_id"]) == (1, "F2")
-    assert fapiao.view(issued("F1"), "F9", seller={}) == FAPIAO_UNKNOWN
+    assert view(issued("F1"), "F9", seller={}) == FAPIAO_UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_tax_and_price_add_up_to_the_total(lines: list[tuple[int, int]]) -> None
     }
     document = apply(request, most_fen=total_fen)
     assert isinstance(document, dict)
-    shown = fapiao.view(document, None, seller={})
+    shown = view(document, None, seller={})
     assert isinstance(shown, dict)
     (entry,) = shown["fapiao_information"]
     assert entry["amount"] + entry["tax_amount"] == entry["total_amount"] == total_fen

@@ -1,0 +1,57 @@
+"""Making the file of a bill from a snapshot of the ledger; runs in a thread while calls go on. Pure."""
+
+import gzip
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from engine.simulator import bill_lines, bills, fundflow, mismatches
+from engine.simulator.bills import BillType
+from engine.simulator.faults import Faults
+from engine.simulator.mismatches import Mismatch
+from engine.simulator.orders import Order
+from engine.simulator.refunds import Refund
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a bill is made from, safe to read in a thread while the ledger goes on."""
+
+    orders: list[Order]
+    refunds_of: Mapping[str, list[Refund]]
+    lies: list[Mismatch]
+    day: date
+    luck: Faults
+    cut_ms: int
+
+
+def make(seen: Snapshot, write: Callable[[Snapshot], Iterable[str]], *, gzipped: bool) -> tuple[bytes, str] | None:
+    """The file to download and its hash, or None for a day without rows. Runs in a thread."""
+    lines = list(write(seen))
+    if not lines:
+        return None
+    end = "\r\n" if seen.luck.bill_crlf else "\n"
+    plain = (("\ufeff" if seen.luck.bill_bom else "") + end.join(lines) + end).encode()
+    content = gzip.compress(plain, compresslevel=6, mtime=0) if gzipped else plain
+    hashed = content if seen.luck.bill_hash_of == "gzip" else plain
+    return content, hashlib.sha1(hashed, usedforsecurity=False).hexdigest()
+
+
+def trade_lines(seen: Snapshot, bill_type: BillType) -> Iterator[str]:
+    rate_bp = seen.luck.bill_fee_bp
+    rows = bills.entries(seen.orders, seen.refunds_of, bill_type, day=seen.day, cut_ms=seen.cut_ms, rate_bp=rate_bp)
+    rows = mismatches.falsify(rows, seen.lies, rate_bp=rate_bp)
+    return bill_lines.lines(rows, bill_type, rate_bp=rate_bp) if rows else iter(())
+
+
+def fund_flow_lines(seen: Snapshot) -> Iterator[str]:
+    rows = fundflow.movements(seen.orders, seen.refunds_of, day=seen.day, rate_bp=seen.luck.bill_fee_bp)
+    if rows and seen.lies:
+        before_fen = rows[0].balance_fen - rows[0].signed_fen
+        rows = fundflow.balanced(mismatches.falsify_movements(rows, seen.lies), before_fen=before_fen)
+    return fundflow.lines(rows) if rows else iter(())
+
+
+def no_lines(_: Snapshot) -> Iterator[str]:
+    return iter(())
