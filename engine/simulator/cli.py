@@ -13,12 +13,18 @@ from typing import Annotated
 import typer
 import uvloop
 
-from engine.simulator import faults, keys, processes
+from engine.simulator import faults, keys, manual, processes
 from engine.simulator.credentials import CredentialsError
 from engine.simulator.faults import Faults, FaultsError
 from engine.simulator.journal import LedgerError
 from engine.simulator.roles import Plan
 from engine.simulator.server import Simulator
+
+
+def _show_knobs(asked: bool) -> None:
+    if asked:
+        typer.echo(manual.knob_tables(), nl=False)
+        raise typer.Exit
 
 
 def simulator(
@@ -45,6 +51,10 @@ def simulator(
     allow_http_notify: Annotated[
         bool,
         typer.Option("--allow-http-notify", help="Accept http:// notify_url for hosts other than loopback."),
+    ] = False,
+    knobs: Annotated[
+        bool,
+        typer.Option("--knobs", help="Print every knob of a profile and end.", is_eager=True, callback=_show_knobs),
     ] = False,
 ) -> None:
     """Run a local WeChat Pay (API v3) and mini-program services, as strict as the real ones and as unlucky as asked.
