@@ -86,6 +86,10 @@ class FapiaoDesk:
         """An order's fapiao, the newest first. Raises PostgresAway."""
         return await self._book.list_fapiaos(order_no)
 
+    async def erase_titles(self, buyer: bytes) -> None:
+        """Forget for good who this buyer's fapiao were made out to. Raises PostgresAway."""
+        log.info("fapiao_titles_erased", fapiaos=await self._book.erase_titles(buyer))
+
     async def noticed(self, notice: OtherNotice) -> None:
         """A notification of the family FAPIAO. Raises Outage: then it must come again.
 

@@ -31,6 +31,7 @@ class FapiaoRoutes:
         return [
             Route("POST", "/v1/orders/{no}/fapiao", self.post_fapiao),
             Route("GET", "/v1/orders/{no}/fapiao", self.get_fapiao),
+            Route("DELETE", "/v1/buyers/me/fapiao-titles", self.delete_titles),
         ]
 
     async def post_fapiao(self, request: Request, order_no: str) -> Response:
@@ -50,6 +51,14 @@ class FapiaoRoutes:
             return refuse(request, buyer)
         found = await self._desk.read(order_no)
         return answer({"order_no": order_no, "fapiaos": [fapiao.document() for fapiao in found]})
+
+    async def delete_titles(self, request: Request) -> Response:
+        """Erase every title that is kept here; what is issued stays issued."""
+        buyer = self._buyers.of(request, now_s=self._now_s())
+        if buyer is None:
+            return refuse(request, Code.LOGIN_REQUIRED)
+        await self._desk.erase_titles(buyer)
+        return Response(status=204)
 
     async def _owner(self, request: Request, order_no: str) -> bytes | Code:
         buyer = self._buyers.of(request, now_s=self._now_s())

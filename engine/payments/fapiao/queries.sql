@@ -148,9 +148,11 @@ where fapiao_id in (
 returning fapiao_id
 
 -- name: erase_titles
--- A buyer's wish: no title of theirs stays, and none is asked for again.
+-- A buyer's wish: no title that was here stays, and none of them is asked for again. A form that is still open at
+-- WeChat is the buyer's to fill in or not.
 update fapiaos f set title_sealed = null, title_erased = true
-from orders o where o.order_no = f.order_no and o.sale_id = f.sale_id and o.buyer = $1
+from orders o where o.order_no = f.order_no and o.sale_id = f.sale_id and o.buyer = $1 and not f.title_erased
+    and f.state not in ('asked', 'applied')
 returning f.fapiao_id
 
 -- name: count_failed

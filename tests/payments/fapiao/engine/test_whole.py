@@ -79,6 +79,14 @@ async def test_a_second_fapiao_is_refused_in_words(counter: Counter) -> None:
     assert (await counter.ask("POST")).code == "FAPIAO_EXISTS"
 
 
+async def test_an_erased_title_leaves_what_is_issued_and_says_so_to_nobody(counter: Counter) -> None:
+    await issued(counter)
+    erased = await counter.buyer.ask("DELETE", "/v1/buyers/me/fapiao-titles")
+    assert (erased.status, erased.raw) == (204, b"")
+    assert (await counter.fapiaos())[0]["state"] == "issued"
+    assert (await counter.crowd.ask("DELETE", "/v1/buyers/me/fapiao-titles")).code == "LOGIN_REQUIRED"
+
+
 async def test_somebody_elses_order_is_as_unknown_as_none(counter: Counter) -> None:
     stranger = counter.crowd.buyer()
     await stranger.login()
