@@ -38,6 +38,6 @@ def run_audit(config: Config) -> AuditReport:
 
 
 def run_reconcile(config: Config, day: date, *, repair: bool, strays: bool) -> list[Outcome]:
-    """WeChat's bills of a day against the ledger. Raises Outage, BillUnreadable and OSError."""
+    """WeChat's bills of a day against the ledger. Raises Outage when a store does not answer, and OSError."""
     write_logs(config)
     return uvloop.run(bills.reconcile(config, day, repair=repair, strays=strays))

@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime
 
 from engine.app.house import House, build_house, build_settler, open_provider
 from engine.config import Config
+from engine.infra.outage import ProviderAway
 from engine.infra.postgres import open_pool
 from engine.payments.bills.daily import DailyReconciler
 from engine.payments.bills.days import ONE_DAY, day_of, ready_at
-from engine.payments.bills.outcome import DayResult, Outcome
+from engine.payments.bills.format import BillUnreadable
+from engine.payments.bills.outcome import DayResult, NotReconciled, Outcome, Why
 from engine.payments.bills.reconciler import Reconciler
 from engine.payments.bills.repairer import Repairer
 from engine.payments.bills.store import BillStore
@@ -44,7 +46,7 @@ def build_daily(house: House, provider: WeChatPay, settler: Settler) -> DailyRec
 
 
 async def reconcile(config: Config, day: date, *, repair: bool, strays: bool) -> list[Outcome]:
-    """One day of every merchant, written down when the day is over. Raises Outage, BillUnreadable and OSError."""
+    """One day of every merchant, written down when the day is over. Raises Outage for the stores, and OSError."""
     outcomes: list[Outcome] = []
     async with AsyncExitStack() as stack:
         provider, _ = await open_provider(config, stack)
@@ -60,7 +62,7 @@ async def reconcile(config: Config, day: date, *, repair: bool, strays: bool) ->
         store = BillStore(pool)
         reconciler = build_reconciler(config, provider, store)
         for mchid in sorted(provider.mchids):
-            outcome = await reconciler.reconcile(mchid, day)
+            outcome = await _attempt(reconciler, mchid, day)
             if isinstance(outcome, DayResult):
                 if repairer is not None:
                     await repairer.repair(outcome)
@@ -68,6 +70,16 @@ async def reconcile(config: Config, day: date, *, repair: bool, strays: bool) ->
                     await store.finish_day(outcome, waits_until=ready_at(day + ONE_DAY, config.bills.after))
             outcomes.append(outcome)
     return outcomes
+
+
+async def _attempt(reconciler: Reconciler, mchid: str, day: date) -> Outcome:
+    """One merchant's trouble does not keep the others' results from whoever asked."""
+    try:
+        return await reconciler.reconcile(mchid, day)
+    except ProviderAway as away:
+        return NotReconciled(mchid, day, Why.AWAY, str(away))
+    except BillUnreadable as unreadable:
+        return NotReconciled(mchid, day, Why.UNREADABLE, f"the bill cannot be used: {unreadable}")
 
 
 async def _repairer(config: Config, stack: AsyncExitStack, provider: WeChatPay, *, strays: bool) -> Repairer:

@@ -14,9 +14,9 @@ from engine.infra.outage import Outage
 from engine.payments.bills.advice import Language
 from engine.payments.bills.days import ONE_DAY, day_of, oldest_kept
 
-EXIT_AGREES, EXIT_DIFFERENCES, EXIT_NOT_READY, EXIT_AWAY = 0, 1, 3, 4
-EXITS = {"agrees": EXIT_AGREES, "differences": EXIT_DIFFERENCES, "not_ready": EXIT_NOT_READY}
-STYLES = {"agrees": GOOD, "differences": BAD, "not_ready": DOUBTFUL, "refused": BAD}
+EXIT_AWAY = 4
+EXITS = {"agrees": 0, "differences": 1, "refused": 2, "unreadable": 2, "not_ready": 3, "away": EXIT_AWAY}
+STYLES = {"agrees": GOOD, "not_ready": DOUBTFUL}
 MONTHS_KEPT = timedelta(days=93)  # whether the oldest days are still there, WeChat says
 
 
@@ -46,7 +46,6 @@ def reconcile(
     chosen = chosen_day(day, datetime.now(UTC))
     from engine.app import run_reconcile  # noqa: PLC0415
     from engine.payments.bills.files import write_private  # noqa: PLC0415
-    from engine.payments.bills.format import BillUnreadable  # noqa: PLC0415
     from engine.payments.bills.outcome import DayResult  # noqa: PLC0415
     from engine.payments.bills.report import as_json as to_json  # noqa: PLC0415
     from engine.payments.bills.report import to_csv, verdict  # noqa: PLC0415
@@ -55,24 +54,21 @@ def reconcile(
     path = csv or config.bills.directory / f"reconciliation-{chosen}.csv"
     try:
         outcomes = run_reconcile(config, chosen, repair=repair or refund_strays, strays=refund_strays)
-        if any(isinstance(outcome, DayResult) for outcome in outcomes):
+        compared = any(isinstance(outcome, DayResult) for outcome in outcomes)
+        if compared:
             write_private(path, to_csv(outcomes, lang))
     except Outage as outage:
         complain(f"{type(outage).__name__}: {outage}. Try again, or see what is wrong with: floodgate doctor")
         raise typer.Exit(EXIT_AWAY) from None
-    except BillUnreadable as unreadable:
-        raise Stop(f"The bill of {chosen} cannot be used: {unreadable}. Nothing was compared.") from None
     except OSError as error:
         raise Stop(f"{error.filename or path} cannot be written: {error.strerror or error}.") from None
     ended = verdict(outcomes)
     if as_json:
-        typer.echo(orjson.dumps({**to_json(outcomes, lang), "csv": os.fspath(path)}))
+        typer.echo(orjson.dumps({**to_json(outcomes, lang), "csv": os.fspath(path) if compared else None}))
     else:
         for line in lines(outcomes, lang):
             out().print(Text(line))
-        out().print(Text(f"{ended}; {path}"), style=STYLES[ended])
-    if ended == "refused":
-        raise Stop("WeChat refuses a bill: see above.")
+        out().print(Text(f"{ended}; {path}" if compared else ended), style=STYLES.get(ended, BAD))
     raise typer.Exit(EXITS[ended])
 
 

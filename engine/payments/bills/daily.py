@@ -17,7 +17,7 @@ from engine.payments.bills.advice import Language
 from engine.payments.bills.days import ONE_DAY, day_of, days_left, oldest_kept, ready_at
 from engine.payments.bills.files import write_private
 from engine.payments.bills.format import BillUnreadable
-from engine.payments.bills.outcome import DayResult, NotReconciled
+from engine.payments.bills.outcome import DayResult, NotReconciled, Why
 from engine.payments.bills.reconciler import Reconciler
 from engine.payments.bills.repairer import Repairer
 from engine.payments.bills.report import to_csv
@@ -79,23 +79,24 @@ class DailyReconciler:
         except PostgresAway:
             raise  # nothing can be written down; the lease ends by itself
         except Outage as outage:
-            await self._put_off(mchid, day, "away", str(outage))
+            await self._put_off(mchid, day, Why.AWAY, str(outage))
             return
         except (BillUnreadable, OSError) as error:
             telemetry.ALARMS.labels("bill_unreadable").inc()
             log.error("bill_needs_a_person", merchant=mchid, day=str(day), reason=str(error))
-            await self._put_off(mchid, day, "unreadable", str(error))
+            await self._put_off(mchid, day, Why.UNREADABLE, str(error))
             return
         await self._store.finish_day(outcome, waits_until=ready_at(day + ONE_DAY, self._after_time))
         self._tell(outcome)
 
     async def _not_reconciled(self, outcome: NotReconciled) -> None:
-        if not outcome.later or self._clock() > ready_at(outcome.day, self._after_time) + OVERDUE:
-            telemetry.ALARMS.labels("bill_overdue" if outcome.later else "bill_refused").inc()
+        later = outcome.why is Why.NOT_READY
+        if not later or self._clock() > ready_at(outcome.day, self._after_time) + OVERDUE:
+            telemetry.ALARMS.labels("bill_overdue" if later else "bill_refused").inc()
             log.error("bill_needs_a_person", merchant=outcome.mchid, day=str(outcome.day), reason=outcome.reason)
-        await self._put_off(outcome.mchid, outcome.day, "not_ready" if outcome.later else "refused", outcome.reason)
+        await self._put_off(outcome.mchid, outcome.day, outcome.why, outcome.reason)
 
-    async def _put_off(self, mchid: str, day: date, why: str, reason: str) -> None:
+    async def _put_off(self, mchid: str, day: date, why: Why, reason: str) -> None:
         telemetry.BILL_DAYS.labels(why).inc()
         log.warning("bill_day_put_off", merchant=mchid, day=str(day), reason=reason)
         await self._store.put_off_day(mchid, day, wait_s=RETRY_S, reason=reason)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 
 from engine.payments.bills.matching import Sum
 from engine.payments.bills.records import Difference
@@ -50,13 +51,22 @@ class DayResult:
         return len(self.differences) - self.repaired
 
 
+class Why(StrEnum):
+    """Why a day could not be compared, the worst first."""
+
+    AWAY = "away"  # WeChat Pay does not answer
+    UNREADABLE = "unreadable"  # the bill is not what a bill is
+    REFUSED = "refused"  # WeChat does not give it
+    NOT_READY = "not_ready"  # it is not there yet
+
+
 @dataclass(frozen=True, slots=True)
 class NotReconciled:
-    """The day could not be compared: its bill is not there yet (`later`), or WeChat does not give it."""
+    """The day could not be compared."""
 
     mchid: str
     day: date
-    later: bool
+    why: Why
     reason: str
 
 

@@ -21,7 +21,7 @@ from engine.payments.bills.files import discard, read_lines
 from engine.payments.bills.flow import Account, Flow, bill_more, move_more
 from engine.payments.bills.format import BillUnreadable, read_fund_flow, read_trade_bill
 from engine.payments.bills.matching import NEAR_MIDNIGHT, Matching, near_midnight, unbilled_payment, unbilled_refund
-from engine.payments.bills.outcome import DayResult, FundsResult, NotReconciled
+from engine.payments.bills.outcome import DayResult, FundsResult, NotReconciled, Why
 from engine.payments.bills.records import BilledPayment, BilledRow, Difference, Kind, Movement, OurPayment, OurRefund
 from engine.payments.bills.source import Absence, BillRefused, BillSource, BillType
 from engine.payments.bills.store import BillStore
@@ -59,10 +59,10 @@ class _Desk:
     def _judged(self, got: Path | Absence | BillRefused, bill: BillType, day: date) -> _Fetched | NotReconciled:
         if isinstance(got, BillRefused):
             reason = f"WeChat refuses the {bill} bill of {day}: {got.detail}"
-            return NotReconciled(self._mchid, day, later=False, reason=reason)
+            return NotReconciled(self._mchid, day, Why.REFUSED, reason)
         if got is Absence.NOT_READY:
             reason = f"WeChat has not made the {bill} bill of {day} yet"
-            return NotReconciled(self._mchid, day, later=True, reason=reason)
+            return NotReconciled(self._mchid, day, Why.NOT_READY, reason)
         return _Fetched(got if isinstance(got, Path) else None)
 
     def clear(self) -> None:

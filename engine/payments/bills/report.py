@@ -13,7 +13,7 @@ from typing import Any
 from engine.payments.bills.advice import Language, advice
 from engine.payments.bills.days import CHINA
 from engine.payments.bills.format import round_fen
-from engine.payments.bills.outcome import DayResult, NotReconciled, Outcome
+from engine.payments.bills.outcome import DayResult, NotReconciled, Outcome, Why
 from engine.payments.bills.records import Difference
 
 COLUMNS = (
@@ -79,10 +79,11 @@ def as_json(outcomes: Sequence[Outcome], language: Language) -> dict[str, Any]:
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """`refused` and `not_ready` outrank `differences`: what was not compared is not known."""
-    missing = [outcome for outcome in outcomes if isinstance(outcome, NotReconciled)]
-    if missing:
-        return "not_ready" if all(outcome.later for outcome in missing) else "refused"
+    """`agrees`, `differences`, or why a day could not be compared: that outranks what was found elsewhere."""
+    whys = {outcome.why for outcome in outcomes if isinstance(outcome, NotReconciled)}
+    for why in Why:
+        if why in whys:
+            return why.value
     left = sum(outcome.left for outcome in outcomes if isinstance(outcome, DayResult))
     return "differences" if left else "agrees"
 
@@ -90,7 +91,7 @@ def verdict(outcomes: Sequence[Outcome]) -> str:
 def _merchant(outcome: Outcome, language: Language) -> dict[str, Any]:
     named = {"merchant": outcome.mchid, "day": outcome.day.isoformat()}
     if isinstance(outcome, NotReconciled):
-        return {**named, "compared": False, "later": outcome.later, "reason": outcome.reason}
+        return {**named, "compared": False, "why": outcome.why, "reason": outcome.reason}
     funds = outcome.funds
     return {
         **named,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.payments.bills.format import BillUnreadable
-from engine.payments.bills.outcome import DayResult, NotReconciled, Outcome
+from engine.payments.bills.outcome import DayResult, NotReconciled, Outcome, Why
 from engine.payments.bills.reconciler import Reconciler
 from engine.payments.bills.records import Kind, Subject
 from engine.payments.bills.source import BillType
@@ -154,14 +154,14 @@ async def test_a_day_whose_bill_is_in_the_making_is_for_later(desk: BillDesk, re
     desk.not_ready.add(DAY)
     outcome = await reconciler.reconcile(MCHID, DAY)
     assert isinstance(outcome, NotReconciled)
-    assert outcome.later
+    assert outcome.why is Why.NOT_READY
 
 
 async def test_a_day_whose_bill_is_refused_is_not_compared(desk: BillDesk, with_funds: Reconciler) -> None:
     desk.refusing[BillType.FUND_FLOW] = "NO_AUTH"
     outcome = await with_funds.reconcile(MCHID, DAY)
     assert isinstance(outcome, NotReconciled)
-    assert not outcome.later
+    assert outcome.why is Why.REFUSED
     assert "fund-flow" in outcome.reason
 
 

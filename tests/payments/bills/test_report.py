@@ -11,7 +11,7 @@ from engine.cli.terminal import Stop
 from engine.payments.bills.advice import Language
 from engine.payments.bills.days import CHINA
 from engine.payments.bills.matching import Sum
-from engine.payments.bills.outcome import DayResult, FundsResult, NotReconciled, Outcome
+from engine.payments.bills.outcome import DayResult, FundsResult, NotReconciled, Outcome, Why
 from engine.payments.bills.records import Difference, Kind, Subject
 from engine.payments.bills.report import COLUMNS, as_json, to_csv, verdict
 from engine.payments.bills.summary import DIFFERENCES_SHOWN_MAX, lines
@@ -39,8 +39,8 @@ DONE = Difference(
     outcome="paid",
     repaired=True,
 )
-NOT_READY = NotReconciled(MCHID, DAY, later=True, reason="WeChat has not made the trade bill yet")
-REFUSED = NotReconciled(MCHID, DAY, later=False, reason="WeChat refuses the trade bill")
+NOT_READY = NotReconciled(MCHID, DAY, Why.NOT_READY, "WeChat has not made the trade bill yet")
+REFUSED = NotReconciled(MCHID, DAY, Why.REFUSED, "WeChat refuses the trade bill")
 
 
 def day(*differences: Difference, waiting: int = 0) -> DayResult:
@@ -81,6 +81,7 @@ def test_no_text_of_the_csv_is_a_formula_and_no_number_loses_digits() -> None:
         ([day(), day(BY_HAND)], "differences"),
         ([day(BY_HAND), NOT_READY], "not_ready"),
         ([NOT_READY, REFUSED], "refused"),
+        ([REFUSED, NotReconciled(MCHID, DAY, Why.AWAY, "TIMED_OUT"), day()], "away"),
     ],
 )
 def test_the_verdict_is_that_of_the_worst_merchant(outcomes: list[Outcome], said: str) -> None:
