@@ -12,8 +12,9 @@ import structlog
 from engine import telemetry
 from engine.infra.outage import Outage
 from engine.payments.ledger import OpenNotice, PaymentLedger
-from engine.payments.port import PaymentProvider, RefundState, TradeState
+from engine.payments.port import PaymentProvider, TradeState
 from engine.payments.refunds.refunder import Refunder
+from engine.payments.refunds.reporting import Noted
 from engine.payments.settling import QUERY, Settler
 
 log = structlog.get_logger(__name__)
@@ -22,7 +23,6 @@ INBOX_WAITS_S = (2.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
 INBOX_COUNT_MAX = 32
 CONTRADICTED_AFTER_S = 86_400.0  # WeChat itself repeats a notice for no longer than that
 CONTRADICTED = "contradicted"
-ASKED = "asked"
 
 
 class Inbox:
@@ -56,9 +56,8 @@ class Inbox:
     async def _outcome(self, notice: OpenNotice) -> str | None:
         """What became of it, or None when that is not known yet."""
         if notice.event_type.startswith("REFUND."):
-            report = await self._provider.query_refund(notice.subject, notice.mchid)
-            await self._refunder.note(report)
-            return ASKED if report.state not in (RefundState.UNKNOWN, RefundState.PROCESSING) else None
+            noted = await self._refunder.note(await self._provider.query_refund(notice.subject, notice.mchid))
+            return None if noted is Noted.WAITS else noted.value
         trade = await self._provider.query(notice.subject, notice.mchid)
         if trade.paid is not None:
             outcome = await self._settler.settle(trade.paid, QUERY)
