@@ -17,10 +17,12 @@ import aiohttp
 import asyncpg
 import pytest
 
+from engine.app.bills import reconcile
+from engine.config import Merchant
 from engine.embedded.postgres import run_sql
 from engine.infra.postgres import open_pool
 from engine.payments.bills.days import day_of
-from engine.payments.bills.outcome import DayResult
+from engine.payments.bills.outcome import DayResult, NotReconciled, Why
 from engine.payments.bills.reconciler import Reconciler
 from engine.payments.bills.store import BillStore
 from engine.payments.port import PaidReport, Prepaid, PrepayRequest, RefundRequest, RefundState
@@ -261,6 +263,19 @@ async def truthful(trade: Trade) -> Trade:
     async with trade.provider() as (_, session):
         await trade.luck(session)
     return trade
+
+
+async def test_a_merchant_whose_bill_is_refused_does_not_hide_the_others(truthful: Trade) -> None:
+    config = truthful.engine.config
+    first = {name: getattr(config.wechat, name) for name in Merchant.model_fields}
+    stranger = Merchant(**{**first, "mchid": "1999999999"})
+    both = config.model_copy(update={"wechat": config.wechat.model_copy(update={"merchants": (stranger,)})})
+    outcomes = {each.mchid: each for each in await reconcile(both, truthful.day, repair=False, strays=False)}
+    known, refused = outcomes[truthful.mchid], outcomes["1999999999"]
+    assert isinstance(known, DayResult)
+    assert known.differences == []
+    assert isinstance(refused, NotReconciled)
+    assert refused.why is Why.REFUSED
 
 
 def command(trade: Trade, *words: str, code: int) -> str:
