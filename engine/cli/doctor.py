@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from redis.exceptions import RedisError
 
+from engine.cli.doctor_miniprogram import check_miniprogram
 from engine.cli.doctor_wechat import check_wechat
 from engine.cli.findings import Finding, fail, ok, warning
 from engine.cli.migrations import versions
@@ -36,12 +37,13 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 async def examine(config: Config, migrations: Path) -> tuple[Finding, ...]:
     """All checks that need a config, whoever is asked side by side; each at most its own timeout."""
-    redis_found, postgres_found, wechat_found = await asyncio.gather(
+    redis_found, postgres_found, wechat_found, miniprogram_found = await asyncio.gather(
         _or_failed("redis", check_redis(config)),
         _or_failed("postgres", check_postgres(config, migrations)),
         check_wechat(config.wechat),
+        check_miniprogram(config),
     )
-    return (*redis_found, *postgres_found, *check_wechat_keys(config), *wechat_found)
+    return (*redis_found, *postgres_found, *check_wechat_keys(config), *wechat_found, *miniprogram_found)
 
 
 async def _or_failed(subject: str, check: Awaitable[tuple[Finding, ...]]) -> tuple[Finding, ...]:

@@ -54,13 +54,13 @@ def hex_key(secret: SecretStr) -> SecretStr:
 
 
 def decoded(value: object) -> object:
-    """The environment can hold a mapping only as JSON."""
+    """The environment can hold a mapping or a list only as JSON."""
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except json.JSONDecodeError:
-        raise ValueError('must be JSON in the environment: {"0": "a secret of 32 characters"}') from None
+        raise ValueError('must be JSON in the environment, as in {"0": "a text"} or [1, 2]') from None
 
 
 def lower(value: object) -> object:

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 NONCE_BYTES = 12
 RENEW_BEFORE_S = 240.0  # within the last five minutes, in which WeChat gives the next token
-LEASE_S = 10.0  # longer than one question to WeChat may take
+LEASE_MARGIN_S = 5.0  # beyond the two questions that a renewal may take
 PAUSE_S = 1.0  # between two failed renewals
 WAIT_S = 5.0  # how long a caller without any token waits for the process that renews
 POLL_S = 0.05
@@ -71,6 +71,7 @@ class AccessTokens:
         self._forced_apart_s = forced_apart_s
         self._forced_a_day_max = forced_a_day_max
         self._wait_s = wait_s
+        self._lease_s = 2 * wire.timeout_s + LEASE_MARGIN_S
         self._token = ""
         self._fresh_until_s = 0.0
         self._asking = asyncio.Lock()
@@ -103,7 +104,7 @@ class AccessTokens:
                 if row["renewing"]:  # the old one works until the next one is there
                     return kept
             async with connection(self._pool) as conn:
-                leased = await conn.fetchval(QUERIES.lease_renewal, self._appid, LEASE_S, not kept)
+                leased = await conn.fetchval(QUERIES.lease_renewal, self._appid, self._lease_s, not kept)
             if leased is not None:
                 return await self._renew(stale=stale)
             if self._clock_s() >= deadline_s:

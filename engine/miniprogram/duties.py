@@ -15,14 +15,17 @@ from engine import telemetry
 from engine.infra.postgres import connection
 from engine.miniprogram.queries import QUERIES
 from engine.miniprogram.templates import Facts
+from engine.miniprogram.wire import TIMEOUT_S_MAX
 
 if TYPE_CHECKING:
     import asyncpg
 
     from engine.infra.postgres import Pool
 
-LEASE_S = 120.0  # longer than a message can be on its way
+LEASE_S = 300.0  # longer than a message can be on its way: two tokens and two tries
 FIRST_SESSION = ""
+
+assert 6 * TIMEOUT_S_MAX < LEASE_S
 
 
 class End(StrEnum):

@@ -17,6 +17,7 @@ from engine.infra.outage import ProviderAway
 ANSWER_BYTES_MAX = 4 * 1024 * 1024  # a QR code of the largest width has about 300 KB
 
 
+TIMEOUT_S_MAX = 30.0  # leases of what is asked for are longer than any question can take
 # The session may be one that does not unpack what comes packed.
 HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
@@ -31,7 +32,8 @@ class Wire:
     def __init__(self, *, session: aiohttp.ClientSession, url: str, timeout_s: float) -> None:
         self._session = session
         self._url = url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self.timeout_s = min(timeout_s, TIMEOUT_S_MAX)
+        self._timeout = aiohttp.ClientTimeout(total=self.timeout_s)
 
     async def get(self, name: str, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a 200. `name` stands in the reason of an outage. Raises ProviderAway, NotReached among them."""
