@@ -110,7 +110,7 @@ class Gateway:
         """Asks a single time, with all of `timeout_s` for it."""
         if not await self._trusted():
             return Silence.NOT_SENT
-        if not await self._quota.take(endpoint_of(method, path), JOB_PATIENCE_S):
+        if not await self._let_through(endpoint_of(method, path), JOB_PATIENCE_S):
             return Silence.HELD_BACK
         until = asyncio.get_running_loop().time() + self._timeout_s
         return await self._try(method, path, body, None, until=until, number=0)
@@ -121,13 +121,18 @@ class Gateway:
         WeChat Pay signs no file: whoever downloads compares the hash that a signed answer named.
         Longer than `bytes_max` is Silence.TOO_LARGE.
         """
-        if not await self._quota.take(endpoint_of("GET", path_and_query), JOB_PATIENCE_S):
+        endpoint = endpoint_of("GET", path_and_query)
+        if not await self._let_through(endpoint, JOB_PATIENCE_S):
             return Silence.HELD_BACK
-        until = asyncio.get_running_loop().time() + DOWNLOAD_S
+        began_s = asyncio.get_running_loop().time()
+        until = began_s + DOWNLOAD_S
         arrived = await self._exchange("GET", path_and_query, b"", until=until, number=0, bytes_max=bytes_max)
         if isinstance(arrived, Arrival) and arrived.status == 200:
+            _tell(endpoint, began_s, Answer(200, b"", signed=False))
             return arrived.body
-        return await self._believed(arrived, None)
+        answer = await self._believed(arrived, None)
+        _tell(endpoint, began_s, answer)
+        return answer
 
     async def _trusted(self) -> bool:
         """Whether an answer could be verified at all: without that, nothing is sent."""
@@ -137,13 +142,21 @@ class Gateway:
         certificates.keep_fresh()
         return await certificates.ready()
 
+    async def _let_through(self, endpoint: Endpoint, patience_s: float) -> bool:
+        """Whether the quota has room for a new request, after waiting for it at most `patience_s`."""
+        began_s = asyncio.get_running_loop().time()
+        if await self._quota.take(endpoint, patience_s):
+            return True
+        _tell(endpoint, began_s, Silence.HELD_BACK)
+        return False
+
     async def _repeat(
         self, method: str, path: str, body: bytes, keys_in: Callable[[bytes], VerifyingKeys] | None
     ) -> Settled:
         now_s = asyncio.get_running_loop().time
         endpoint, began_s = endpoint_of(method, path), now_s()
         hasty = endpoint is Endpoint.ORDER
-        if not await self._quota.take(endpoint, self._timeout_s * TRY_SHARE if hasty else JOB_PATIENCE_S):
+        if not await self._let_through(endpoint, self._timeout_s * TRY_SHARE if hasty else JOB_PATIENCE_S):
             return Settled(Silence.HELD_BACK, False)
         deadline_s = (began_s if hasty else now_s()) + self._timeout_s
         maybe_done = False
@@ -171,15 +184,29 @@ class Gateway:
         until: float,
         number: int,
     ) -> Answer | Silence:
-        arrived = await self._exchange(method, path, body, until=until, number=number)
-        answer = await self._believed(arrived, keys_in)
+        answer = await self._ask(method, path, body, keys_in, until=until, number=number)
         if answer is not Silence.NOT_AUTHENTIC:
             return answer
         if not await self._quota.take(endpoint_of(method, path), until - asyncio.get_running_loop().time()):
             return answer
-        arrived = await self._exchange(method, path, body, until=until, number=number)
-        again = await self._believed(arrived, keys_in)
+        again = await self._ask(method, path, body, keys_in, until=until, number=number)
         return answer if again is Silence.NOT_SENT else again  # the first one was sent, after all
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        keys_in: Callable[[bytes], VerifyingKeys] | None,
+        *,
+        until: float,
+        number: int,
+    ) -> Answer | Silence:
+        began_s = asyncio.get_running_loop().time()
+        arrived = await self._exchange(method, path, body, until=until, number=number)
+        answer = await self._believed(arrived, keys_in)
+        _tell(endpoint_of(method, path), began_s, answer)
+        return answer
 
     async def _exchange(
         self, method: str, path: str, body: bytes, *, until: float, number: int, bytes_max: int = ANSWER_BYTES_MAX
@@ -199,16 +226,12 @@ class Gateway:
         serial = self._trust.asked_for(self._now_s())
         if serial is not None:
             headers[SERIAL] = serial
-        began_s = asyncio.get_running_loop().time()
-        if until <= began_s:
+        left_s = until - asyncio.get_running_loop().time()
+        if left_s <= 0:
             return Silence.NOT_SENT
-        arrived = await self._transport.exchange(
-            method, path, body, headers, number=number, timeout_s=until - began_s, bytes_max=bytes_max
+        return await self._transport.exchange(
+            method, path, body, headers, number=number, timeout_s=left_s, bytes_max=bytes_max
         )
-        outcome = arrived if isinstance(arrived, Silence) else str(arrived.status)
-        took_s = asyncio.get_running_loop().time() - began_s
-        telemetry.WECHATPAY_SECONDS.labels(endpoint_of(method, path), outcome).observe(took_s)
-        return arrived
 
     async def _believed(
         self, arrived: Arrival | Silence, keys_in: Callable[[bytes], VerifyingKeys] | None
@@ -226,6 +249,12 @@ class Gateway:
             await certificates.learned(arrived.headers[SERIAL])
             judged = judge(arrived, keys, self._now_s())
         return judged if isinstance(judged, Answer) else Silence.NOT_AUTHENTIC
+
+
+def _tell(endpoint: Endpoint, began_s: float, answer: Answer | Silence) -> None:
+    outcome = answer if isinstance(answer, Silence) else str(answer.status)
+    took_s = asyncio.get_running_loop().time() - began_s
+    telemetry.WECHATPAY_SECONDS.labels(endpoint, outcome).observe(took_s)
 
 
 def judge(arrived: Arrival, keys: VerifyingKeys, now_s: float, *, refusals_too: bool = True) -> Answer | Flaw:

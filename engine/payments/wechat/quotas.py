@@ -29,6 +29,7 @@ DEPTH_S = 0.2  # so much of a second's quota may gather: WeChat Pay counts by th
 AHEAD_S = 0.02  # so much of it is leased beyond those that wait, and may be lost
 LEASED_S = 0.25  # tokens not spent by then are lost: a quota must not be saved up
 LEASE_EVERY_S = 0.02  # while a quota is empty, ask this often at most
+LEASE_MOST_S = 0.25  # Redis that does not answer by then is counted as away: a buyer waits no longer than a second
 AWAY_S = 1.0  # after Redis did not answer, this long is counted alone
 JOB_PATIENCE_S = 60.0  # a job that was not let through by then comes back at its next turn
 
@@ -205,8 +206,9 @@ def _shared(store: RedisStore, key: str, rate_per_s: float, alone: Lease) -> Lea
         if loop.time() < away_until_s:
             return await alone(wanted)
         try:
-            code, leased, wait_ms = await store.run(script, [key], [repr(rate_per_s), depth, wanted])
-        except RedisAway:
+            async with asyncio.timeout(LEASE_MOST_S):
+                code, leased, wait_ms = await store.run(script, [key], [repr(rate_per_s), depth, wanted])
+        except (RedisAway, TimeoutError):
             away_until_s = loop.time() + AWAY_S
             return await alone(wanted)
         match LeaseCode(code):

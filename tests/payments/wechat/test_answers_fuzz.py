@@ -22,7 +22,7 @@ from engine.payments.wechat.answers import (
 )
 from engine.payments.wechat.authenticity import SIGNED_HEADERS
 from engine.payments.wechat.certificates import opened
-from engine.payments.wechat.contents import Unreadable
+from engine.payments.wechat.contents import Unreadable, read_object
 from engine.payments.wechat.gateway import judge
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.transport import Arrival
@@ -128,5 +128,9 @@ ENTRY = listed()
 @given(st.sampled_from(["serial_no", "encrypt_certificate"]), _JSON)
 def test_a_certificate_with_any_field_of_any_shape_is_left_out(name: str, value: object) -> None:
     assume(value != ENTRY[name])
-    found = opened(to_json({"data": [ENTRY, ENTRY | {name: value}]}), API_V3_KEY)
-    assert len(found) == 1
+    body = to_json({"data": [ENTRY, ENTRY | {name: value}]})
+    try:
+        read_object(body)
+    except Unreadable:
+        assume(False)  # a number that is no JSON, or larger than any reader takes, spoils the whole body
+    assert len(opened(body, API_V3_KEY)) == 1

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from prometheus_client import REGISTRY
 
 from engine.payments.port import (
     CloseResult,
@@ -433,3 +434,21 @@ def test_a_domain_that_was_away_is_asked_first_again_after_a_while() -> None:
     domains.unreachable("https://one", 10.0)
     assert [domains.for_try(0, at_s) for at_s in (10.0, 69.9, 70.0)] == ["https://two", "https://two", "https://one"]
     assert [domains.for_try(number, 20.0) for number in range(3)] == ["https://two", "https://one", "https://two"]
+
+
+async def test_every_request_is_counted_by_endpoint_and_by_what_became_of_it(make_pay: MakePay, script: Script) -> None:
+    def counted() -> list[float]:
+        labels = [("query", "200"), ("query", "404"), ("query", "NOT_AUTHENTIC"), ("order", "BROKEN_OFF")]
+        name = "floodgate_wechatpay_seconds_count"
+        return [
+            REGISTRY.get_sample_value(name, {"endpoint": endpoint, "outcome": outcome}) or 0.0
+            for endpoint, outcome in labels
+        ]
+
+    pay, before = make_pay(script.url), counted()
+    body = to_json(trade())
+    script.says(Reply(body=body), fails(404, "ORDER_NOT_EXIST"), probe(body), Reply(body=body), Reply(drop=True), GOOD)
+    for _ in range(3):
+        await pay.query(ORDER.order_no, MCHID)
+    await pay.create(ORDER)
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [2, 1, 1, 1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -197,6 +199,18 @@ async def test_while_redis_is_away_a_process_takes_its_share(own_redis: ValkeySe
         # A share of 25 a second gathers 5 at most; the sixth has to wait for its turn, and gets it.
         assert [await each.take(Endpoint.ORDER, FOREVER_S) for _ in range(6)] == [True] * 6
         each.close()
+
+
+async def test_a_redis_that_hangs_is_counted_as_away(own_redis: ValkeyServer) -> None:
+    store = await open_redis(own_redis.url, connections_max=4, timeout_s=FOREVER_S, connect_timeout_s=2.0)
+    each = quota(store, 100.0)
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    try:
+        assert await each.take(Endpoint.ORDER, FOREVER_S / 2)
+    finally:
+        os.kill(own_redis.pid, signal.SIGCONT)
+        each.close()
+        await store.close()
 
 
 async def test_a_redis_that_is_back_keeps_the_quota_again(own_redis: ValkeyServer) -> None:
