@@ -79,7 +79,7 @@ def _show_faults(office: Office, _visit: Visit) -> Page:
 def _change_faults(office: Office, visit: Visit) -> Page:
     """Knobs that are named change, the others stay; answers all that are in force."""
     try:
-        office.faults = faults.read(parsed(visit), office.faults)
+        office.change_faults(faults.read(parsed(visit), office.faults))
     except faults.FaultsError as error:
         return plain({"problems": error.problems}, status=400)
     return plain(office.faults.document())

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.simulator import faults, shapes
+import orjson
+
+from engine.simulator import credentials, faults, shapes
 from engine.simulator.billing import Billing
 from engine.simulator.callbacks import Callbacks
 from engine.simulator.desk import Desk
@@ -34,13 +36,17 @@ Send = Callable[[Parcel], Awaitable[int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What stays the same while the office lives; clock and randomness come from outside."""
+    """What stays the same while the office lives; clock and randomness come from outside.
+
+    `luck_file` keeps knobs that were turned live for a ledger process that is started again.
+    """
 
     home: Path
     keyring: Keyring
     http_anywhere: bool
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
+    luck_file: Path | None = None
 
 
 def _alone() -> Mapping[str, object]:
@@ -49,12 +55,18 @@ def _alone() -> Mapping[str, object]:
     return {"parent": os.getppid(), "ledger": pid, "fronts": [pid], "callers": [pid], "restarts": 0}
 
 
+def _turned(file: Path | None, luck: Faults) -> Faults:
+    if file is None or not file.exists():
+        return luck
+    return faults.read(orjson.loads(file.read_bytes()), luck)
+
+
 class Office:
     """Everything that decides; belongs to the running event loop."""
 
     def __init__(self, rules: Rules, *, luck: Faults) -> None:
         self.rules = rules
-        self.faults = luck
+        self.faults = _turned(rules.luck_file, luck)
         self.keyring = rules.keyring
         self.merchants = rules.keyring.merchants
         self.now_ms = rules.now_ms
@@ -126,6 +138,12 @@ class Office:
             later=self.later,
         )
 
+    def change_faults(self, luck: Faults) -> None:
+        """Put other knobs in force."""
+        self.faults = luck
+        if self.rules.luck_file is not None:
+            credentials.write(self.rules.luck_file, orjson.dumps(luck.document()))
+
     def hire(self, send: Send) -> Callable[[], None]:
         """Give a caller its share of the callbacks until the returned function is called."""
         self._callers[send] = self.callbacks.add_caller(send)
@@ -140,7 +158,7 @@ class Office:
         self.life += 1
         self.callbacks.close()
         self.ledger.clear()
-        self.faults = self._first_luck
+        self.change_faults(self._first_luck)
         self._furnish()
         for send in self._callers:
             self._callers[send] = self.callbacks.add_caller(send)

@@ -21,6 +21,7 @@ from engine.simulator.server import Entropy, system_now_ms
 from engine.simulator.signer import Signer
 
 SOCKET = "office.sock"
+LUCK = "luck.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ async def ledger(plan: Plan, life: Life) -> None:
             http_anywhere=plan.http_anywhere,
             now_ms=system_now_ms,
             entropy=entropy,
+            luck_file=plan.folder / LUCK,
         ),
         luck=plan.luck,
     )

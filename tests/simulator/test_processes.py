@@ -175,6 +175,13 @@ async def test_a_killed_ledger_process_knows_everything_it_answered(merchant: Ca
     assert found == paid
 
 
+async def test_a_knob_stays_turned_when_the_ledger_process_is_killed(merchant: Caller) -> None:
+    await merchant.house("PUT", "/_admin/faults", {"seed": 77, "limits_per_s": {"order": 5}})
+    await kill(merchant, "ledger")
+    knobs = (await merchant.house("GET", "/_admin/faults")).json
+    assert (knobs["seed"], knobs["limits_per_s"]) == (77, {"order": 5})
+
+
 async def test_callbacks_of_killed_callers_are_sent_by_their_successors(merchant: Caller, receiver: Receiver) -> None:
     receiver.waits_s = [60.0] * 6
     for number in range(6):
