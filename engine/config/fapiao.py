@@ -51,4 +51,6 @@ class Fapiao(BaseModel):
     quantity_scale: Annotated[int, AfterValidator(_one_of(1, 100_000_000))] = 100_000_000
     # How long a title is kept after its fapiao came to rest; it is asked for again if it is needed after that.
     title_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    # How long after a step WeChat is asked what came of it, told or not; most fapiao are issued within seconds.
+    look_after_s: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)] = 3.0
     check_every_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0

@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 # The first wait is longer than any turn takes, so that no second turn works on the same fapiao beside it.
 WAITS_S = (15.0, 30.0, 60.0, 60.0, 300.0, 600.0, 1800.0, 3600.0)
-FIRST_LOOK_S = 3.0  # most are issued within seconds
 DUE_COUNT_MAX = 16
 # A link lives half an hour; a title that is not there long after it will be told about, if ever.
 ASKED_TRIES_MAX = 8
@@ -51,10 +50,8 @@ EVENTS: Mapping[Status, Event] = {
 
 
 class Invoicer:
-    """One turn takes the fapiao that are due. `api_of` gives the account of a merchant number, None for an unknown one.
-
-    first_look_s: how long after a step WeChat is asked what came of it.
-    """
+    """One turn takes the fapiao that are due. `api_of` gives the account of a merchant number, None for an unknown
+    one."""
 
     def __init__(
         self,
@@ -62,14 +59,11 @@ class Invoicer:
         titles: Titles,
         api_of: Callable[[str], FapiaoApi | None],
         rules: Rules,
-        *,
-        first_look_s: float = FIRST_LOOK_S,
     ) -> None:
         self._book = book
         self._titles = titles
         self._api_of = api_of
         self._rules = rules
-        self._first_look_s = first_look_s
 
     async def run_once(self) -> bool:
         """One step for each that is due; whether more are waiting. Raises PostgresAway."""
@@ -139,7 +133,7 @@ class Invoicer:
         content = orjson.loads(fapiao.content)
         trouble = await api.issue(fapiao.apply_id, scene=fapiao.scene, title=title, contents=[content])
         if trouble is None:
-            await self._move(fapiao, Event.ISSUE_ACCEPTED, next_look_s=self._first_look_s)
+            await self._move(fapiao, Event.ISSUE_ACCEPTED, next_look_s=self._rules.look_after_s)
         elif trouble.kind is TroubleKind.UNKNOWN:
             self._tell(fapiao, trouble)
         elif await self._is_not_there(api, fapiao):  # a refusal may be the answer to a repeat of what was taken
@@ -166,7 +160,7 @@ class Invoicer:
             number=fapiao.fapiao_number,
         )
         if trouble is None:
-            await self._move(fapiao, Event.REVERSE_ACCEPTED, next_look_s=self._first_look_s)
+            await self._move(fapiao, Event.REVERSE_ACCEPTED, next_look_s=self._rules.look_after_s)
         elif trouble.kind is TroubleKind.UNKNOWN:
             self._tell(fapiao, trouble)
         elif await self._can_be_reversed(api, fapiao):
@@ -204,7 +198,7 @@ class Invoicer:
             money = await self._book.read_money(fapiao.order_no)
             if money is not None and money.kept_fen > 0:
                 then = NextRound(self._rules.reissue)
-        await self._move(fapiao, event, report=report, next_look_s=self._first_look_s, then=then)
+        await self._move(fapiao, event, report=report, next_look_s=self._rules.look_after_s, then=then)
 
     async def _move(
         self,

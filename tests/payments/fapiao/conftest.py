@@ -60,7 +60,7 @@ class Shop:
     def invoicer(self) -> Invoicer:
         """A new one each time: nothing may hang on what a process remembers."""
         titles = Titles(self.privacy, lambda: secrets.token_bytes(12))
-        return Invoicer(self.book, titles, self._api_of, self.rules, first_look_s=0.0)
+        return Invoicer(self.book, titles, self._api_of, self.rules)
 
     def _api_of(self, mchid: str) -> FapiaoApi | None:
         return self.api if mchid == platform.MCHID else None

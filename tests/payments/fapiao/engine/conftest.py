@@ -21,6 +21,7 @@ SETTINGS = {
     "FAPIAO_GOODS_NAME": "文化服务",
     "FAPIAO_TAX_RATE_BP": "600",
     "FAPIAO_CHECK_EVERY_S": "0.2",
+    "FAPIAO_LOOK_AFTER_S": "0.2",
     "FAPIAO_REISSUE": "ask",
 }
 PROMPT = {"fapiao_delay_ms": [0, 0], "callback_delay_ms": [0, 0], "refund_delay_ms": [0, 0]}

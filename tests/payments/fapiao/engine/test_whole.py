@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.embedded.postgres import run_sql
 from tests.payments.fapiao.engine.conftest import Counter, Seen
 
 
@@ -112,3 +113,21 @@ async def test_a_state_that_there_is_not_is_refused(counter: Counter) -> None:
 
 async def test_a_fapiao_that_there_is_not_cannot_be_retried(counter: Counter) -> None:
     assert (await counter.as_operator("POST", "/admin/v1/fapiao/none/retry")).code == "UNKNOWN_FAPIAO"
+
+
+async def test_jobs_that_are_killed_again_and_again_lose_no_fapiao_and_send_none_twice(counter: Counter) -> None:
+    jobs = counter.engine.jobs
+    jobs.kill()
+    await counter.fill_in(await counter.transaction())
+    await counter.until(newest_is("applied"))
+    seen = "applied"
+    while seen != "issued":
+        jobs.start()
+        await counter.until(lambda fapiaos, seen=seen: fapiaos[0]["state"] != seen)  # type: ignore[misc]
+        jobs.kill()
+        seen = (await counter.fapiaos())[0]["state"]
+        # A lease of the dead is waited for; here that time is over at once.
+        run_sql(counter.engine.stores.postgres_url, "update fapiaos set next_check_at = now()")
+    jobs.start()
+    (application,) = await counter.applications()
+    assert len(application["fapiao"]) == 1
