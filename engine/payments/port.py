@@ -171,7 +171,7 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundReport:
-    """Where a refund stands. refund_id, refund_fen and success_at are there when the provider named them.
+    """Where a refund stands. order_no, refund_id, refund_fen and success_at are there when the provider named them.
 
     may_repeat: for REFUSED and UNKNOWN, whether the very same request can succeed later.
     """
@@ -181,6 +181,7 @@ class RefundReport:
     refund_id: str | None = None
     refund_fen: int | None = None
     success_at: datetime | None = None
+    order_no: str | None = field(default=None, compare=False)
     may_repeat: bool = False
     code: str = ""
     detail: str = ""

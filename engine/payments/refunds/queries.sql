@@ -138,6 +138,22 @@ cross join lateral (
 where r.out_refund_no = $1
 for update of r
 
+-- name: adopt
+-- A refund that somebody made in WeChat's own pages. The order is on its way back unless another refund has it there.
+with known as (
+    select o.order_no, o.sale_id, p.transaction_id, p.mchid, p.total_fen
+    from orders o join payments p using (order_no)
+    where o.order_no = $2 order by p.received_at, p.transaction_id limit 1
+), moved as (
+    update orders o set state = 'refunding', changed_at = now(), next_check_at = null
+    from known where o.order_no = known.order_no and o.state = any($5::order_state[])
+)
+insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason, cause,
+                     sent_at)
+select $1, order_no, sale_id, transaction_id, mchid, $3, total_fen, $4, 'organizer', now() from known
+on conflict do nothing
+returning out_refund_no
+
 -- name: write_step
 with moved as (
     update refunds set state = $2::refund_state, refund_id = coalesce($3, refund_id),

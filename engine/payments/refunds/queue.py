@@ -9,12 +9,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import structlog
+
+from engine import telemetry
 from engine.infra.postgres import connection, load_queries, transaction
-from engine.orders.states import State
+from engine.orders.states import Event, State, sources
 from engine.payments.port import RefundReport, RefundState
 from engine.payments.refunds.book import QUERIES
 from engine.payments.refunds.reporting import Noted, RefundStanding, Stage, Step, by_hand, step_of
 from engine.payments.refunds.wishes import RefundCode
+
+log = structlog.get_logger(__name__)
 
 if TYPE_CHECKING:
     import asyncpg
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
     from engine.infra.postgres import Connection, Pool
 
 SETTLED_BY_HAND = "SETTLED_BY_HAND"
+MADE_ELSEWHERE = "made in WeChat Pay's own pages"
+# CLOSED has moved nothing, and asking about a refund that nobody here wants has no end.
+ADOPTED = (RefundState.SUCCESS, RefundState.ABNORMAL)
 FIRST_ASK_S = 3.0  # most refunds to a wallet are done by then
 
 
@@ -100,15 +108,40 @@ class RefundQueue:
     async def note(self, report: RefundReport, *, seen: Stage | None = None) -> Noted:
         """Take WeChat's word; `seen` as in `step_of`."""
         async with transaction(self._pool) as conn:
-            standing = await self._standing(conn, report.out_refund_no)
-            if standing is None:
-                return Noted.UNKNOWN_REFUND
+            standing = await self._standing(conn, report.out_refund_no) or await self._adopt(conn, report)
+            if isinstance(standing, Noted):
+                return standing
             step = step_of(standing, report, seen=seen)
             if isinstance(step, Noted):
                 return step
             code = report.code or (RefundState.CLOSED.value if step.stage is Stage.CLOSED else None)
             await self._write(conn, standing, step, replace(report, code=code or ""))
         return Noted.MOVED
+
+    async def _adopt(self, conn: "Connection", report: RefundReport) -> RefundStanding | Noted:
+        """A refund that we did not decide, of money that we know: somebody made it in WeChat's own pages.
+
+        WAITS while the money itself is unknown: a refund may be told before its payment, and is told again.
+        """
+        if report.order_no is None or not report.refund_fen or report.state not in ADOPTED:
+            return Noted.UNKNOWN_REFUND
+        if not await conn.fetch(self._sql.lock_orders, [report.order_no]):
+            return Noted.UNKNOWN_REFUND
+        adopted = await conn.fetchval(
+            self._sql.adopt,
+            report.out_refund_no,
+            report.order_no,
+            report.refund_fen,
+            MADE_ELSEWHERE,
+            sources(Event.REFUND_DECIDED, State.REFUNDING),
+        )
+        if adopted is None:
+            return Noted.WAITS
+        telemetry.ALARMS.labels("refund_made_elsewhere").inc()
+        log.warning("refund_made_elsewhere", refund=report.out_refund_no, order=report.order_no, state=report.state)
+        standing = await self._standing(conn, report.out_refund_no)
+        assert standing is not None, "it was written a moment ago"
+        return standing
 
     async def settle_by_hand(self, out_refund_no: str) -> Noted:
         """Somebody gave the money back in another way. WAITS unless the refund has failed."""

@@ -115,6 +115,7 @@ class Refunder:
                 refund_id=notice.refund_id,
                 refund_fen=notice.refund_fen,
                 success_at=notice.success_at,
+                order_no=notice.order_no,
             )
         )
 

@@ -212,6 +212,7 @@ def refund_report(answer: Answer | Silence, out_refund_no: str) -> RefundReport:
             refund_id=text(fields, "refund_id"),
             refund_fen=fen(in_fen(fields), "refund"),
             success_at=moment_or_none(fields, "success_time"),
+            order_no=text(fields, "out_trade_no") if fields.get("out_trade_no") else None,
         )
     except Unreadable as error:
         return unknown_refund(answer, out_refund_no, f"unreadable: {error}")

@@ -224,5 +224,45 @@ async def test_a_notice_about_another_sum_or_an_unknown_refund_moves_nothing(sho
     decided = await decide(refunds, order.order_no)
     refunder = shop.refunder()
     assert await refunder.noticed(notice(decided, RefundState.SUCCESS, refund_fen=1)) is Noted.MISMATCH
-    assert await refunder.noticed(notice(decided, RefundState.SUCCESS, out_refund_no="R0")) is Noted.UNKNOWN_REFUND
+    stranger = notice(decided, RefundState.SUCCESS, out_refund_no="R0", order_no="0" * 32)
+    assert await refunder.noticed(stranger) is Noted.UNKNOWN_REFUND
     assert await shop.state(order.order_no) == "refunding"
+
+
+async def test_a_refund_made_in_wechats_own_pages_is_taken_into_the_books(
+    shop: Shop, refunds: RefundBook, rows: Any
+) -> None:
+    order = await shop.buy(floor=2)
+    decided = await decide(refunds, order.order_no, amount_fen=1)
+    await shop.carry_out()
+    elsewhere = {"out_refund_no": "by-hand-1", "refund_fen": 19999}
+    told = [await shop.refunder().noticed(notice(decided, RefundState.SUCCESS, **elsewhere)) for _ in range(2)]
+    assert told == [Noted.MOVED, Noted.REPEATED]
+    assert await shop.state(order.order_no) == "refunded"
+    assert await rows("select amount_fen, cause::text as cause from refunds order by amount_fen") == [
+        {"amount_fen": 1, "cause": "organizer"},
+        {"amount_fen": 19999, "cause": "organizer"},
+    ]
+
+
+async def test_a_refund_told_before_its_payment_is_decided_after_it(shop: Shop, refunds: RefundBook) -> None:
+    unpaid = await shop.house.place("eva", floor=1)
+    early = RefundNotice(
+        notice_id="n",
+        event_type="REFUND.SUCCESS",
+        digest=b"0" * 16,
+        out_refund_no="by-hand-1",
+        refund_id="503",
+        order_no=unpaid.order_no,
+        transaction_id="4200",
+        mchid=shop.simulator.names["mchid"],
+        state=RefundState.SUCCESS,
+        refund_fen=10000,
+        total_fen=10000,
+        success_at=datetime.now(UTC),
+    )
+    assert not (await shop.refunder().noticed(early)).decided
+    await shop.settle(unpaid)
+    assert await shop.state(unpaid.order_no) == "paid"
+    assert await shop.refunder().noticed(early) is Noted.MOVED
+    assert await shop.state(unpaid.order_no) == "refunded"

@@ -79,6 +79,11 @@ class Shop:
     async def buy(self, buyer: str = "ann", **quantities: int) -> Order:
         """An order that is paid, here and there."""
         order = await self.house.place(buyer, **quantities)
+        await self.settle(order)
+        return order
+
+    async def settle(self, order: Order) -> None:
+        """The order's money comes, there and then here."""
         report = await self._pay(order)
         settlement = Settlement(
             order_no=order.order_no,
@@ -90,7 +95,6 @@ class Shop:
             learned_by="query",
         )
         assert await PaymentLedger(self.house.pool, self.house.pool).settle([settlement])
-        return order
 
     async def _pay(self, order: Order) -> PaidReport:
         prepaid = await self.provider.create(
