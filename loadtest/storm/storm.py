@@ -54,7 +54,7 @@ class Aftermath:
     audit: Any
     repaired: int
     """Money that WeChat took without ever telling, found by its bill and settled: 2 % of the late money is lost so."""
-    reconciliation: Any
+    reconciliations: list[Any]
     callbacks: dict[str, Any]
     killed: list[str]
     key_changes: list[str]
@@ -86,7 +86,7 @@ class StormRun:
             addresses = self._stack.addresses()
             shop = Shop.at(public_url=addresses.public_url, wechat_url=addresses.simulator_url, sale=SALE)
             await Watch(wire, self._stack, sale=SALE).everywhere()
-            began = time.monotonic()
+            began, began_on = time.monotonic(), _today()
             await self._pay(wire, shop, weather)
             paying_s = time.monotonic() - began
             await weather.set(CALM)
@@ -95,16 +95,16 @@ class StormRun:
             resting_s = time.monotonic() - began - paying_s
             self._say("Reading WeChat's bill of today, and settling what nobody ever told ...")
             await weather.set({"bill_today": True})
-            today = datetime.now(CHINA).date().isoformat()
-            repair = await self._run("reconcile", today, "--repair", "--json")
+            days = sorted({began_on, _today()})  # a storm may pass midnight in China
+            repaired = [await self._run("reconcile", day, "--repair", "--json") for day in days]
             await self._come_to_rest(wire, session, weather)
             self._say("Comparing WeChat's ledger, the buyers' orders and the bill ...")
             return Aftermath(
                 memory=self._memory,
                 verdict=await self._judge(session, weather),
                 audit=await self._run("audit", "--json"),
-                repaired=int(repair.get("repaired", 0)),
-                reconciliation=await self._run("reconcile", today, "--json"),
+                repaired=sum(int(one.get("repaired", 0)) for one in repaired),
+                reconciliations=[await self._run("reconcile", day, "--json") for day in days],
                 callbacks=await weather.ask("/_admin/callbacks"),
                 killed=weather.killed,
                 key_changes=weather.changes,
@@ -215,15 +215,20 @@ class StormRun:
         return {**said, "exit_status": done.returncode}
 
 
+def _today() -> str:
+    return datetime.now(CHINA).date().isoformat()
+
+
 def report(aftermath: Aftermath, plan: Plan, *, duration_s: float) -> dict[str, Any]:
     """The report, verdict first; see `docs/payments.md`."""
-    verdict, reconciliation = aftermath.verdict, aftermath.reconciliation
-    differences = int(reconciliation.get("differences", -1))
+    verdict = aftermath.verdict
+    differences = sum(int(one.get("differences", 1)) for one in aftermath.reconciliations)
     reasons = list(verdict.reasons)
     if verdict.paid < plan.orders:
         reasons.append(f"only {verdict.paid} of {plan.orders} orders were paid")
-    if differences or reconciliation["exit_status"]:
-        reasons.append(f"the bill does not reconcile: {str(reconciliation)[:600]}")
+    reasons += [
+        f"the bill does not reconcile: {str(one)[:600]}" for one in aftermath.reconciliations if one["exit_status"]
+    ]
     if aftermath.audit["exit_status"]:
         reasons.append(f"the audit fails: {str(aftermath.audit)[:600]}")
     bad_accepted = aftermath.callbacks["bad_accepted"]
@@ -255,6 +260,6 @@ def report(aftermath: Aftermath, plan: Plan, *, duration_s: float) -> dict[str, 
         "outages": dict(aftermath.memory.outages),
         "requests": aftermath.outcomes,
         "audit": aftermath.audit,
-        "reconciliation": reconciliation,
+        "reconciliations": aftermath.reconciliations,
         "plan": asdict(plan),
     }
