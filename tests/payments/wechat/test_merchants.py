@@ -7,10 +7,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from engine.payments.port import CardOwner, NotificationRefused, PaidNotice, RedirectRequest
 from engine.payments.wechat.account import Credentials
+from engine.payments.wechat.authenticity import SIGNED_HEADERS
 from engine.payments.wechat.client import WeChatPay
 from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
 from tests.payments.wechat import platform
@@ -29,6 +32,7 @@ from tests.payments.wechat.platform import (
     trade,
 )
 from tests.payments.wechat.test_client import GOOD, ORDER, REFUND
+from tests.payments.wechat.test_notifications_fuzz import ANY_TEXT
 
 SECOND, THIRD = "1900000888", "1900000999"
 SECOND_KEY, THIRD_KEY = "second-" + "k" * 25, "third--" + "k" * 25
@@ -173,3 +177,18 @@ def test_a_notice_of_nobodys_is_refused_for_the_reason_that_came_farthest(
     with pytest.raises(NotificationRefused) as refused:
         pay.read_notification(CIMultiDict(headers), body, NOW_S)
     assert (refused.value.status, refused.value.reason) == refusal
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SIGNED_HEADERS) | ANY_TEXT, ANY_TEXT), max_size=8),
+    st.sampled_from([platform.SERIAL, NEXT_SERIAL, "A" * 40, ""]),
+    st.binary(max_size=200),
+)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60
+)
+def test_noise_is_refused_whoever_it_claims_to_be_for(
+    pay: WeChatPay, headers: platform.Pairs, serial: str, body: bytes
+) -> None:
+    with pytest.raises(NotificationRefused):
+        pay.read_notification(CIMultiDict([*headers, ("Wechatpay-Serial", serial)]), body, NOW_S)
