@@ -114,7 +114,7 @@ async def build_house(config: Config, stack: AsyncExitStack, application: str, *
         line=line,
         book=book,
         ledger=PaymentLedger(pool, commits, duty_kinds=paid_duty_kinds(owed)),
-        refunds=RefundBook(pool, duty_kinds=refund_duty_kinds(owed)),
+        refunds=RefundBook(pool),
         refund_queue=RefundQueue(pool, duty_kinds=refund_duty_kinds(owed)),
         rebuilder=Rebuilder(board, stock, line, book),
         follower=Follower(board, stock),

@@ -35,11 +35,10 @@ DECIDE_COUNT_MAX = 500  # orders in one transaction: each stays locked until it 
 
 
 class RefundBook:
-    """All statements on refunds. `duty_kinds`: what is owed for each refund that succeeds."""
+    """Decisions. `spacing_s`: the least time between two refunds of one order."""
 
-    def __init__(self, pool: "Pool", *, duty_kinds: tuple[str, ...] = (), spacing_s: float = REFUND_SPACING_S) -> None:
+    def __init__(self, pool: "Pool", *, spacing_s: float = REFUND_SPACING_S) -> None:
         self._pool = pool
-        self._duty_kinds = duty_kinds
         self._spacing_s = spacing_s
         self._sql = load_queries(QUERIES)
 
