@@ -55,8 +55,9 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The answer to a visit."""
+    """The answer to a visit; `lost` resets the connection instead."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    lost: bool = False

@@ -89,6 +89,8 @@ class Faults:
     fapiao_issue_failed: float = 0.0
     fapiao_reverse_failed: float = 0.0
     weixin_busy: float = 0.0
+    weixin_delay_ms: tuple[int, int] = (0, 0)
+    weixin_lost: float = 0.0
     login_blocked: float = 0.0
     token_quota_minute: int = 10_000
     token_quota_day: int = 500_000

@@ -67,7 +67,10 @@ class Front:
             if path.startswith("/v3/"):
                 return await self._gateway.serve(request, path, query)
             visit = Visit(request.method, path, dict(parse_qsl(query)) if query else {}, await request.read())
-            return answers.page(await self._visit(visit))
+            page = await self._visit(visit)
+            if page.lost and request.transport is not None:
+                request.transport.abort()
+            return answers.page(page)
         except OfficeAway:
             # What a proxy answers whose upstream broke off: unsigned, and the outcome is anybody's guess.
             return answers.empty(502)

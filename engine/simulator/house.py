@@ -12,14 +12,10 @@ from dataclasses import asdict
 from engine.simulator import bill_pages, buyer, fapiao_pages, faults, forms, weixin_pages
 from engine.simulator.calls import Page, Visit
 from engine.simulator.office import Office
-from engine.simulator.pages import Door, Serve, invalid, parsed, parsed_object, plain, weixin
+from engine.simulator.pages import Door, Serve, invalid, parsed, parsed_object, plain
 from engine.simulator.till import Told
 
 _CALL_FIELDS = ("openid", "timeStamp", "nonceStr", "package", "signType", "paySign")
-
-
-def _session(office: Office, visit: Visit) -> Page:
-    return weixin(office.mini_program.session(visit.query))
 
 
 # The buyer's phone
@@ -104,7 +100,6 @@ def _pay_anyway(office: Office, visit: Visit) -> Page:
 
 DOORS = (
     Door("GET", "/livez", _livez),
-    Door("GET", "/sns/jscode2session", _session),
     Door("POST", "/_buyer/login", _login),
     Door("POST", "/_buyer/pay", _tap),
     Door("GET", "/_admin/ledger", _show_ledger),

@@ -106,7 +106,7 @@ def table(options: Collection[str], check_one: Check) -> Check:
     return check
 
 
-KEYS = ("public_key", "certificate_a", "certificate_b")
+KEYS = ("public_key", "certificate_a", "certificate_b", "certificate_expired")
 LISTED = ("a", "b", "both", "with_expired", "none", "busy")
 
 KNOBS: Mapping[str, Knob] = {
@@ -196,6 +196,8 @@ KNOBS: Mapping[str, Knob] = {
     "fapiao_reverse_failed": Knob(chance, "share of reversals that fail once"),
     # The mini program
     "weixin_busy": Knob(chance, "share of calls to api.weixin.qq.com answered -1, system error"),
+    "weixin_delay_ms": Knob(span, "how long a call to api.weixin.qq.com waits before it has its effect"),
+    "weixin_lost": Knob(chance, "share of them whose connection is reset after the effect"),
     "login_blocked": Knob(chance, "share of buyers whom jscode2session refuses as high-risk, 40226"),
     "token_quota_minute": Knob(whole(0, RATE_MOST), "stable_token calls in a minute"),
     "token_quota_day": Knob(whole(0, RATE_MOST), "stable_token calls in a day"),

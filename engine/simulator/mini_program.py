@@ -13,7 +13,7 @@ import orjson
 
 from engine.simulator import forms, shapes, wxacode
 from engine.simulator.access_tokens import BUSY, MINUTE_MS, AccessTokens
-from engine.simulator.faults import Faults, happens
+from engine.simulator.faults import Faults, delay_s, happens
 from engine.simulator.ledger import Ledger
 from engine.simulator.logins import Logins
 from engine.simulator.messages import Messages
@@ -57,6 +57,7 @@ class MiniProgram:
         self._phone_codes: dict[str, tuple[str, int]] = {}
         self._codes_per_minute = Quota(MINUTE_MS)
         self._count = 0
+        self._fates = 0
         self._calls: Mapping[str, Callable[[Mapping[str, Any]], Told]] = {
             "/wxa/business/getuserphonenumber": self._phone,
             "/cgi-bin/message/subscribe/send": self._send,
@@ -65,6 +66,16 @@ class MiniProgram:
             "/wxa/msg_sec_check": self._check,
             "/wxa/sec/order/upload_shipping_info": self._ship,
         }
+
+    def fate(self) -> tuple[float, bool]:
+        """How many seconds the next call waits before its effect, and whether its answer is lost after it."""
+        luck = self._faults()
+        if not luck.weixin_delay_ms[1] and not luck.weixin_lost:
+            return 0.0, False
+        self._fates += 1
+        subject = str(self._fates)
+        wait_s = delay_s(luck.weixin_delay_ms, seed=luck.seed, knob="weixin_delay_ms", subject=subject)
+        return wait_s, happens(luck.weixin_lost, seed=luck.seed, knob="weixin_lost", subject=subject)
 
     def token(self, body: bytes) -> Mapping[str, Any]:
         """POST /cgi-bin/stable_token."""

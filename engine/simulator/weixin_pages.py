@@ -1,9 +1,13 @@
 """The pages of the mini program: WeChat's own calls, the buyer's taps that come before them, and what a drill sees."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
 from engine.simulator import forms, keywords
 from engine.simulator.calls import Page, Visit
 from engine.simulator.office import Office
-from engine.simulator.pages import Door, invalid, parsed_object, plain, weixin
+from engine.simulator.pages import Door, Serve, invalid, parsed_object, plain, weixin
 
 CALLS = (
     "/wxa/business/getuserphonenumber",
@@ -15,6 +19,10 @@ CALLS = (
 )
 
 
+def _session(office: Office, visit: Visit) -> Page:
+    return weixin(office.mini_program.session(visit.query))
+
+
 def _token(office: Office, visit: Visit) -> Page:
     return weixin(office.mini_program.token(visit.body))
 
@@ -22,6 +30,27 @@ def _token(office: Office, visit: Visit) -> Page:
 def _call(office: Office, visit: Visit) -> Page:
     told = office.mini_program.call(visit.path, visit.query.get("access_token", ""), visit.body)
     return Page(200, told, "image/png") if isinstance(told, bytes) else weixin(told)
+
+
+def _wrong_method(_office: Office, _visit: Visit) -> Page:
+    return weixin({"errcode": 43002, "errmsg": "require POST method"})
+
+
+def _fated(answer: Callable[[Office, Visit], Page]) -> Serve:
+    """The same answer, with luck on its way: it may come late, or be lost after it had its effect."""
+
+    async def late(office: Office, visit: Visit, wait_s: float, lost: bool) -> Page:
+        await asyncio.sleep(wait_s)
+        return replace(answer(office, visit), lost=lost)
+
+    def serve(office: Office, visit: Visit) -> Page | Awaitable[Page]:
+        wait_s, lost = office.mini_program.fate()
+        if wait_s:
+            return late(office, visit, wait_s, lost)
+        page = answer(office, visit)
+        return replace(page, lost=True) if lost else page
+
+    return serve
 
 
 # The buyer's phone
@@ -86,8 +115,10 @@ def _show_shipping(office: Office, _visit: Visit) -> Page:
 
 
 DOORS = (
-    Door("POST", "/cgi-bin/stable_token", _token),
-    *(Door("POST", path, _call) for path in CALLS),
+    Door("GET", "/sns/jscode2session", _fated(_session)),
+    Door("POST", "/cgi-bin/stable_token", _fated(_token)),
+    *(Door("POST", path, _fated(_call)) for path in CALLS),
+    *(Door("GET", path, _wrong_method) for path in ("/cgi-bin/stable_token", *CALLS)),
     Door("POST", "/_buyer/phone", _phone),
     Door("POST", "/_buyer/subscribe", _subscribe),
     Door("GET", "/_admin/templates", _show_templates),

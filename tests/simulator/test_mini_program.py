@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from engine.simulator.server import Simulator
@@ -114,6 +115,25 @@ async def test_a_login_meets_bad_luck_too(caller: Caller, knobs: dict[str, objec
     assert (await log_in(caller))["errcode"] == code
     await caller.house("PUT", "/_admin/faults", dict.fromkeys(knobs, 0))
     assert (await log_in(caller))["openid"] == OPENID
+
+
+async def test_a_lost_answer_has_had_its_effect(shop: Shop) -> None:
+    await shop.caller.house("PUT", "/_admin/faults", {"weixin_lost": 1})
+    with pytest.raises(aiohttp.ClientError):
+        await shop.send()
+    await shop.caller.house("PUT", "/_admin/faults", {"weixin_lost": 0})
+    assert len((await shop.caller.house("GET", "/_admin/messages")).json["sent"]) == 1
+    assert await shop.send() == 43101
+
+
+async def test_a_late_answer_is_the_same_answer(shop: Shop) -> None:
+    await shop.caller.house("PUT", "/_admin/faults", {"weixin_delay_ms": [1, 2]})
+    assert await shop.send() == 0
+
+
+@pytest.mark.parametrize("path", ["/cgi-bin/stable_token", "/wxa/msg_sec_check"])
+async def test_a_call_must_be_a_post(caller: Caller, path: str) -> None:
+    assert (await caller.house("GET", path)).json["errcode"] == 43002
 
 
 async def test_one_acceptance_is_one_message(shop: Shop) -> None:
