@@ -44,8 +44,14 @@ WANTS_MONEY = (
     "POST /admin/v1/refunds/{no}/settled-by-hand",
     "POST /admin/v1/orders/{no}/shipping",
 )
-# They need settings of the mini program, which are off here: tests/miniprogram goes through them.
-WANTS_SETTINGS = ("POST /v1/subscriptions", "GET /v1/buyers/me/phone", "POST /v1/buyers/me/phone")
+# They need settings that are off here: tests/miniprogram and tests/payments/fapiao go through them.
+WANTS_SETTINGS = (
+    "POST /v1/subscriptions",
+    "GET /v1/buyers/me/phone",
+    "POST /v1/buyers/me/phone",
+    "POST /v1/orders/{no}/fapiao",
+    "POST /admin/v1/fapiao/{id}/retry",
+)
 
 Case: TypeAlias = schemathesis.Case[Any]
 
