@@ -163,6 +163,7 @@ class Certificates:
             self._fetched_at_s = self._tick_s()
             if not self._keys.any(self._now_s()):
                 advice = "set public_key_id and public_key_file: this merchant has a public key instead"
+                telemetry.ALARMS.labels("no_platform_certificates").inc()
                 log.error("no_platform_certificates", mchid=self._mchid, advice=advice)
             return Refreshed.NONE_THERE
         reason = answer if isinstance(answer, Silence) else answer.detail

@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from engine import telemetry
 from engine.payments.wechat.answers import Answer, Silence, surely_undone, worth_repeating
 from engine.payments.wechat.authenticity import SERIAL, SIGNATURE, Flaw, flaw_of
@@ -24,6 +26,8 @@ from engine.payments.wechat.messages import authorization, request_message
 from engine.payments.wechat.quotas import JOB_PATIENCE_S, Quota
 from engine.payments.wechat.signer import Signer
 from engine.payments.wechat.transport import ANSWER_BYTES_MAX, Arrival, Transport
+
+log = structlog.get_logger(__name__)
 
 TRIES_MAX = 3
 TRY_SHARE = 0.4  # of the whole budget for one try, so that a lost answer leaves time for another
@@ -206,6 +210,10 @@ class Gateway:
         arrived = await self._exchange(method, path, body, until=until, number=number)
         answer = await self._believed(arrived, keys_in)
         _tell(endpoint_of(method, path), began_s, answer)
+        if isinstance(answer, Answer) and answer.status == 401:
+            # Nothing works any more for this merchant until a person has looked.
+            telemetry.ALARMS.labels("our_signature_refused").inc()
+            log.error("our_signature_refused", mchid=self._mchid, detail=answer.detail, advice="run: floodgate doctor")
         return answer
 
     async def _exchange(

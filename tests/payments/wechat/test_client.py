@@ -436,6 +436,16 @@ def test_a_domain_that_was_away_is_asked_first_again_after_a_while() -> None:
     assert [domains.for_try(number, 20.0) for number in range(3)] == ["https://two", "https://one", "https://two"]
 
 
+async def test_a_refused_signature_is_an_alarm(pay: WeChatPay, script: Script) -> None:
+    def alarms() -> float:
+        return REGISTRY.get_sample_value("floodgate_alarms_total", {"kind": "our_signature_refused"}) or 0.0
+
+    before = alarms()
+    script.says(fails(401, "SIGN_ERROR", is_signed=False))
+    await pay.query(ORDER.order_no, MCHID)
+    assert alarms() == before + 1
+
+
 async def test_every_request_is_counted_by_endpoint_and_by_what_became_of_it(make_pay: MakePay, script: Script) -> None:
     def counted() -> list[float]:
         labels = [("query", "200"), ("query", "404"), ("query", "NOT_AUTHENTIC"), ("order", "BROKEN_OFF")]
