@@ -37,6 +37,7 @@ REMIND_EVERY_S = 60.0
 SHIP_EVERY_S = 2.0
 WATCH_EVERY_S = 30.0
 FORGET_EVERY_S = 3600.0
+CATCH_UP_EVERY_S = 600.0
 
 
 def fresh_nonce() -> bytes:
@@ -116,5 +117,6 @@ def miniprogram_jobs(house: House, session: aiohttp.ClientSession) -> list[Job]:
             now=lambda: datetime.now(UTC),
         )
         jobs.append(Job("shipper", shipper.run_once, SHIP_EVERY_S))
+        jobs.append(Job("shipping_backlog", shipper.catch_up, CATCH_UP_EVERY_S))
         jobs.append(Job("shipping_watch", shipper.watch, WATCH_EVERY_S))
     return jobs

@@ -56,6 +56,10 @@ openid_key = "{openid_key}"
 # [[wechat.merchants]]
 # mchid = "..."
 # api_v3_key, private_key_file, certificate_serial, public_key_id, public_key_file: as above
+
+# A mini program that sells must report deliveries, or WeChat keeps the money. Messages: docs/mini-program.md.
+# [miniprogram]
+# shipping = true
 """
 
 

@@ -172,6 +172,12 @@ class Duties:
             status = await conn.execute(QUERIES.plan_reminders, before_h, count_max)
         return int(status.split()[-1])
 
+    async def plan_shipments(self, *, age_s: float, count_max: int) -> int:
+        """Owe a report for every payment of this age that has none; how many are new."""
+        async with connection(self._pool) as conn:
+            status = await conn.execute(QUERIES.plan_shipments, age_s, count_max)
+        return int(status.split()[-1])
+
     async def take_shipments(
         self, waits_s: Sequence[float], *, count_max: int, patience_s: float
     ) -> list[OwedShipment]:

@@ -135,6 +135,16 @@ where se.starts_at > now() and se.starts_at <= now() + make_interval(hours => $1
 limit $2
 on conflict do nothing
 
+-- name: plan_shipments
+-- Payments of before the reports were switched on: WeChat holds their money, too.
+insert into duties (kind, subject, order_no)
+select 'shipping', p.order_no, p.order_no
+from payments p join orders o using (order_no)
+where p.received_at > now() - make_interval(secs => $1::float8) and p.total_fen = o.amount_fen and o.state = 'paid'
+    and not exists (select from duties d where d.kind = 'shipping' and d.subject = p.order_no)
+limit $2
+on conflict do nothing
+
 -- name: take_shipments
 update duties
 set tries = tries + 1, changed_at = now(),

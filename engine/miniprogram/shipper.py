@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 COUNT_MAX = 32
 WAITS_S = (15.0, 60.0, 300.0, 900.0, 3600.0, 3 * 3600.0, 6 * 3600.0)
 PATIENCE_S = 30 * 86_400.0  # a month of tries; then only a person can help
+PLAN_COUNT_MAX = 2000  # written down in one transaction
 GIVEN_BACK = frozenset({"refunding", "refunded", "refund_failed"})
 
 
@@ -61,6 +62,13 @@ class Shipper:
         ends = await asyncio.gather(*(self._report(each, known.get(each.order_no)) for each in owed))
         await self._duties.end_shipments({each.subject: end for each, end in zip(owed, ends, strict=True)})
         return len(owed) == COUNT_MAX
+
+    async def catch_up(self) -> bool:
+        """Owe reports for payments that were made while nobody reported. Raises PostgresAway."""
+        planned = await self._duties.plan_shipments(age_s=PATIENCE_S, count_max=PLAN_COUNT_MAX)
+        if planned:
+            log.info("deliveries_caught_up", orders=planned)
+        return planned == PLAN_COUNT_MAX
 
     async def watch(self) -> bool:
         """Count the orders whose money is frozen, and raise an alarm when more of them are overdue than before."""

@@ -193,3 +193,16 @@ async def test_frozen_orders_are_measured_and_old_ones_raise_one_alarm(shipper: 
     assert REGISTRY.get_sample_value("floodgate_shipping_due") == 3
     assert (REGISTRY.get_sample_value("floodgate_shipping_oldest_seconds") or 0) > 12 * 3600
     assert alarms("shipping_overdue") == before + 1
+
+
+async def test_payments_of_before_the_reports_were_switched_on_are_caught_up_once(
+    shipper: Shipper, shop: Shop, script: Script
+) -> None:
+    script.always(UPLOAD, TAKEN)
+    await shop.order()
+    await shop.order("oRefunded", state="refunded")
+    await owed(shop)
+    await shipper.catch_up()
+    await shipper.run_once()
+    await shipper.catch_up()
+    assert await shop.duties("shipping") == [("done", "done")] * 2
