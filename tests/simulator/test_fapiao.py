@@ -220,3 +220,39 @@ def test_tax_and_price_add_up_to_the_total(lines: list[tuple[int, int]]) -> None
     for line in entry["items"]:
         # The tax is the rate on what remains, to the nearest fen.
         assert abs(line["amount"] * line["tax_rate"] - line["tax_amount"] * 10_000) <= 10_000
+
+
+MOVES = {
+    ("ISSUE_ACCEPTED", "ISSUED"),
+    ("ISSUE_ACCEPTED", "ISSUE_FAILED"),
+    ("ISSUED", "REVERSE_ACCEPTED"),
+    ("REVERSE_FAILED", "REVERSE_ACCEPTED"),
+    ("REVERSE_ACCEPTED", "REVERSED"),
+    ("REVERSE_ACCEPTED", "REVERSE_FAILED"),
+}
+CARD_MOVES = {
+    (None, "INSERT_ACCEPTED"),
+    ("INSERT_ACCEPTED", "INSERTED"),
+    ("INSERT_ACCEPTED", "DISCARD_ACCEPTED"),
+    ("INSERTED", "DISCARD_ACCEPTED"),
+    ("DISCARD_ACCEPTED", "DISCARDED"),
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from(["step", "fail", "reverse"]), st.sampled_from(["F1", "F2"])), max_size=12))
+def test_a_fapiao_only_moves_along_its_life_and_always_comes_to_rest(tried: list[tuple[str, str]]) -> None:
+    document = accepted("F1", "F2")
+    for act, fapiao_id in [*tried, *[("step", "")] * 3]:
+        before = document
+        if act == "reverse":
+            blue = next(one for one in document["fapiao"] if one["fapiao_id"] == fapiao_id).get("blue")
+            if blue is not None:
+                wanted = fapiao.reverse(document, reversal(document, fapiao_id))
+                assert isinstance(wanted, dict)
+                document = wanted
+        else:
+            document, _ = step(document, fails=act == "fail")
+        for old, new in zip(states(before), states(document), strict=True):
+            assert old[0] == new[0] or (old[0], new[0]) in MOVES
+            assert old[1] == new[1] or (old[1], new[1]) in CARD_MOVES
+    assert not fapiao.is_open(document)

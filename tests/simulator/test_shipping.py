@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.simulator.shipping import add, form_fault
 from tests.simulator.test_bills import NOON_MS, PAID
@@ -113,3 +115,34 @@ def test_another_manner_of_shipping_is_the_one_correction() -> None:
 @pytest.mark.parametrize("asked", [later(), upload(shipping_list=[{"item_desc": "对号入座"}])])
 def test_the_same_again_or_an_earlier_upload_is_no_correction(asked: dict[str, Any]) -> None:
     assert add(shipped(None, upload()), asked, PAID, now_ms=NOON_MS) == (10060023, "发货信息未更新")
+
+
+uploads = st.lists(
+    st.tuples(st.integers(0, 59), st.sampled_from([1, 3]), st.booleans(), st.booleans(), st.integers(0, 3)), max_size=12
+)
+
+
+@given(uploads)
+def test_money_that_was_let_go_stays_so_and_one_correction_is_all(
+    tried: list[tuple[int, int, bool, bool, int]],
+) -> None:
+    paper: dict[str, Any] | None = None
+    corrections = 0
+    for second, logistics, split, last, number in tried:
+        asked = upload(
+            logistics_type=1 if split else logistics,
+            delivery_mode=2 if split else 1,
+            is_all_delivered=last if split else None,
+            shipping_list=[SENT | {"tracking_no": str(number)}],
+            upload_time=f"2026-03-01T12:00:{second:02}+08:00",
+        )
+        assert form_fault(asked) is None
+        told = add(paper, asked, PAID, now_ms=NOON_MS + second)
+        if isinstance(told, dict):
+            if paper is not None:
+                assert told["uploaded_ms"] > paper["uploaded_ms"]
+                assert paper["settled_ms"] is None or told["settled_ms"] == paper["settled_ms"]
+                assert told["corrected"] or not paper["corrected"]
+                corrections += told["corrected"] and not paper["corrected"]
+            paper = told
+    assert corrections <= 1
