@@ -45,6 +45,10 @@ CERTIFICATE_DOWNLOADS = Counter(
 )
 NOTIFICATIONS_REFUSED = Counter("floodgate_notifications_refused", "Notifications not accepted.", ["reason"])
 REFUNDS = Counter("floodgate_refunds", "Refunds, by state reached.", ["state"])
+REFUNDS_OPEN = Gauge("floodgate_refunds_open", "Refunds that are not done, by state.", ["state"])
+REFUNDS_OLDEST_S = Gauge(
+    "floodgate_refunds_oldest_seconds", "How long the oldest of them has waited, by state.", ["state"]
+)
 SESSION_REFUNDS = Counter("floodgate_session_refunds_decided", "Refunds decided because a session was cancelled.")
 FAPIAOS = Counter("floodgate_fapiaos", "E-fapiao, by state reached.", ["state"])
 BILL_DAYS = Counter("floodgate_bill_days", "Days compared with WeChat's bills, by outcome.", ["outcome"])

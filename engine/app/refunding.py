@@ -15,11 +15,13 @@ from engine.payments.refunds.queue import Lane
 from engine.payments.refunds.reading import RefundReader
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.refunds.telling import RefundTeller
+from engine.payments.refunds.watching import RefundWatch
 from engine.web.buyers import Buyers
 from engine.web.operators import Operators
 from engine.web.routes import Route
 
 REFUND_EVERY_S = 0.5
+WATCH_EVERY_S = 10.0
 
 
 def build_refunder(house: House, provider: PaymentProvider, lane: Lane = Lane.SINGLE) -> Refunder:
@@ -31,6 +33,7 @@ def refund_jobs(house: House, provider: PaymentProvider, config: Config) -> list
     jobs = [
         Job("refunder", build_refunder(house, provider).run_once, REFUND_EVERY_S),
         Job("mass_refunder", build_refunder(house, provider, Lane.MASS).run_once, REFUND_EVERY_S),
+        Job("refund_watch", RefundWatch(house.refund_queue).run_once, WATCH_EVERY_S),
     ]
     after_s = config.orders.retry_closed_refunds_s
     if after_s:

@@ -169,6 +169,10 @@ insert into duties (kind, subject, order_no)
 select kind, moved.out_refund_no, moved.order_no from moved cross join unnest($9::text[]) as kind
 on conflict do nothing
 
+-- name: count_open
+select state::text as stage, count(*) as refunds, extract(epoch from now() - min(created_at))::float8 as oldest_s
+from refunds where state in ('intended', 'processing', 'abnormal') group by state
+
 -- name: find_closed
 -- Refunds that WeChat closed long enough ago to be tried again; those that it refused need a person.
 select r.out_refund_no from refunds r join orders o using (order_no)

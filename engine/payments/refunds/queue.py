@@ -172,6 +172,12 @@ class RefundQueue:
             rows = await conn.fetch(self._sql.find_closed, age_s, count_max)
         return [row["out_refund_no"] for row in rows]
 
+    async def count_open(self) -> dict[Stage, tuple[int, float]]:
+        """How many refunds are not done in each stage, and for how many seconds the oldest of them has waited."""
+        async with connection(self._pool) as conn:
+            rows = await conn.fetch(self._sql.count_open)
+        return {Stage(row["stage"]): (row["refunds"], row["oldest_s"]) for row in rows}
+
     async def _standing(self, conn: "Connection", out_refund_no: str) -> RefundStanding | None:
         """The refund, with its order locked before it."""
         await conn.execute(self._sql.lock_order_of, out_refund_no)

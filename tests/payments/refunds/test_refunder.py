@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from engine.infra.outage import ProviderAway
 from engine.payments.port import CardOwner, RefundNotice, RefundState
@@ -12,8 +13,9 @@ from engine.payments.refunds.book import RefundBook
 from engine.payments.refunds.failed import FailedRefunds, Retrier
 from engine.payments.refunds.queue import Lane
 from engine.payments.refunds.reading import RefundReader
-from engine.payments.refunds.reporting import Noted
+from engine.payments.refunds.reporting import Noted, Stage
 from engine.payments.refunds.requests import BankCard
+from engine.payments.refunds.watching import OPEN, RefundWatch
 from engine.payments.refunds.wishes import Cause, Decided, RefundCode
 from engine.stock.claim import Item
 from tests.payments.refunds.test_deciding import decide
@@ -208,6 +210,14 @@ async def test_notices_in_any_order_and_twice_end_in_success(shop: Shop, refunds
     noted = [await refunder.noticed(notice(decided, state)) for state in told]
     assert noted == [Noted.MOVED, Noted.MOVED, Noted.REPEATED, Noted.REPEATED]
     assert await shop.state(order.order_no) == "refunded"
+
+
+async def test_what_waits_is_shown_by_how_far_it_came(shop: Shop, refunds: RefundBook) -> None:
+    for buyer in ("ann", "ben"):
+        await decide(refunds, (await shop.buy(buyer, stand=1)).order_no)
+    await RefundWatch(shop.queue).run_once()
+    waiting = {stage: REGISTRY.get_sample_value("floodgate_refunds_open", {"state": stage}) for stage in OPEN}
+    assert waiting == {Stage.INTENDED: 2, Stage.PROCESSING: 0, Stage.ABNORMAL: 0}
 
 
 async def test_a_hundred_notices_at_once_move_an_order_once(shop: Shop, refunds: RefundBook) -> None:
