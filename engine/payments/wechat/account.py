@@ -41,12 +41,13 @@ from engine.payments.wechat.answers import (
 )
 from engine.payments.wechat.certificates import Certificates, Refreshed
 from engine.payments.wechat.endpoints import CERTIFICATES_PATH, ECHO_PATH, ORDER_PATH, REFUND_PATH
-from engine.payments.wechat.gateway import PAUSE_S, Gateway, Trust
+from engine.payments.wechat.gateway import PAUSE_S, Gateway
 from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
 from engine.payments.wechat.messages import payment_message
 from engine.payments.wechat.quotas import Quotas
 from engine.payments.wechat.signer import Signer
 from engine.payments.wechat.transport import Transport
+from engine.payments.wechat.trust import Trust
 
 PREPAY_VALID_S = 2 * 3600 - 300  # 2 h by contract; less what a repeat may have lost on the way
 REFUND_TRIES_MAX = 2  # WeChat Pay allows 6 failing refund requests a second; the job comes back anyway

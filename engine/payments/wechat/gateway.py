@@ -18,14 +18,14 @@ import structlog
 
 from engine import telemetry
 from engine.payments.wechat.answers import Answer, Silence, surely_undone, worth_repeating
-from engine.payments.wechat.authenticity import SERIAL, SIGNATURE, Flaw, flaw_of
-from engine.payments.wechat.certificates import Certificates
+from engine.payments.wechat.authenticity import SERIAL
 from engine.payments.wechat.endpoints import Endpoint, endpoint_of
-from engine.payments.wechat.keys import MerchantKey, VerifyingKeys
+from engine.payments.wechat.keys import MerchantKey
 from engine.payments.wechat.messages import authorization, request_message
 from engine.payments.wechat.quotas import JOB_PATIENCE_S, Quota
 from engine.payments.wechat.signer import Signer
 from engine.payments.wechat.transport import ANSWER_BYTES_MAX, Arrival, Transport
+from engine.payments.wechat.trust import KeysIn, Trust
 
 log = structlog.get_logger(__name__)
 
@@ -44,22 +44,6 @@ class Settled:
 
     answer: Answer | Silence
     maybe_done: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """How answers are checked: by `keys`, which `certificates`, if there are any, keep up to date.
-
-    public_key_id: the key that WeChat Pay is asked to sign with; None asks for the newest certificate.
-    """
-
-    keys: VerifyingKeys
-    certificates: Certificates | None
-    public_key_id: str | None
-
-    def asked_for(self, now_s: float) -> str | None:
-        """The serial to name in a request: WeChat Pay signs with that key, and opens what is encrypted for it."""
-        return self.public_key_id or self.keys.newest(now_s)
 
 
 class Gateway:
@@ -102,17 +86,17 @@ class Gateway:
         Only for requests that may be sent twice. A 401 or another definite no ends it at once. The time waited for a
         token of the quota is part of it for an order, where a buyer waits, and comes before it for everything else.
         """
-        if not await self._trusted():
+        if not await self._trust.ready():
             return Settled(Silence.NOT_SENT, False)
         return await self._repeat(method, path, body, None)
 
-    async def bootstrap(self, path: str, keys_in: Callable[[bytes], VerifyingKeys]) -> Answer | Silence:
+    async def bootstrap(self, path: str, keys_in: KeysIn) -> Answer | Silence:
         """Asks for keys: the answer is checked with those that `keys_in` finds in its body."""
         return (await self._repeat("GET", path, b"", keys_in)).answer
 
     async def once(self, method: str, path: str, body: bytes = b"") -> Answer | Silence:
         """Asks a single time, with all of `timeout_s` for it."""
-        if not await self._trusted():
+        if not await self._trust.ready():
             return Silence.NOT_SENT
         if not await self._let_through(endpoint_of(method, path), JOB_PATIENCE_S):
             return Silence.HELD_BACK
@@ -134,17 +118,9 @@ class Gateway:
         if isinstance(arrived, Arrival) and arrived.status == 200:
             _tell(endpoint, began_s, Answer(200, b"", signed=False))
             return arrived.body
-        answer = await self._believed(arrived, None)
+        answer = await self._trust.believed(arrived, self._now_s())
         _tell(endpoint, began_s, answer)
         return answer
-
-    async def _trusted(self) -> bool:
-        """Whether an answer could be verified at all: without that, nothing is sent."""
-        certificates = self._trust.certificates
-        if certificates is None:
-            return True
-        certificates.keep_fresh()
-        return await certificates.ready()
 
     async def _let_through(self, endpoint: Endpoint, patience_s: float) -> bool:
         """Whether the quota has room for a new request, after waiting for it at most `patience_s`."""
@@ -154,9 +130,7 @@ class Gateway:
         _tell(endpoint, began_s, Silence.HELD_BACK)
         return False
 
-    async def _repeat(
-        self, method: str, path: str, body: bytes, keys_in: Callable[[bytes], VerifyingKeys] | None
-    ) -> Settled:
+    async def _repeat(self, method: str, path: str, body: bytes, keys_in: KeysIn | None) -> Settled:
         now_s = asyncio.get_running_loop().time
         endpoint, began_s = endpoint_of(method, path), now_s()
         hasty = endpoint is Endpoint.ORDER
@@ -183,7 +157,7 @@ class Gateway:
         method: str,
         path: str,
         body: bytes,
-        keys_in: Callable[[bytes], VerifyingKeys] | None,
+        keys_in: KeysIn | None,
         *,
         until: float,
         number: int,
@@ -201,14 +175,14 @@ class Gateway:
         method: str,
         path: str,
         body: bytes,
-        keys_in: Callable[[bytes], VerifyingKeys] | None,
+        keys_in: KeysIn | None,
         *,
         until: float,
         number: int,
     ) -> Answer | Silence:
         began_s = asyncio.get_running_loop().time()
         arrived = await self._exchange(method, path, body, until=until, number=number)
-        answer = await self._believed(arrived, keys_in)
+        answer = await self._trust.believed(arrived, self._now_s(), keys_in)
         _tell(endpoint_of(method, path), began_s, answer)
         if isinstance(answer, Answer) and answer.status == 401:
             # Nothing works any more for this merchant until a person has looked.
@@ -241,35 +215,8 @@ class Gateway:
             method, path, body, headers, number=number, timeout_s=left_s, bytes_max=bytes_max
         )
 
-    async def _believed(
-        self, arrived: Arrival | Silence, keys_in: Callable[[bytes], VerifyingKeys] | None
-    ) -> Answer | Silence:
-        """The answer, if its signature is right. A serial nobody knows is looked up once, when that is due.
-
-        Who asks for keys may meet a "no" signed by a key that only the answer's "yes" could have brought.
-        """
-        if isinstance(arrived, Silence):
-            return arrived
-        keys = self._trust.keys if keys_in is None else keys_in(arrived.body)
-        judged = judge(arrived, keys, self._now_s(), refusals_too=keys_in is None)
-        certificates = self._trust.certificates
-        if judged is Flaw.SERIAL_UNKNOWN and keys_in is None and certificates is not None:
-            await certificates.learned(arrived.headers[SERIAL])
-            judged = judge(arrived, keys, self._now_s())
-        return judged if isinstance(judged, Answer) else Silence.NOT_AUTHENTIC
-
 
 def _tell(endpoint: Endpoint, began_s: float, answer: Answer | Silence) -> None:
     outcome = answer if isinstance(answer, Silence) else str(answer.status)
     took_s = asyncio.get_running_loop().time() - began_s
     telemetry.WECHATPAY_SECONDS.labels(endpoint, outcome).observe(took_s)
-
-
-def judge(arrived: Arrival, keys: VerifyingKeys, now_s: float, *, refusals_too: bool = True) -> Answer | Flaw:
-    """What arrived as an Answer, or why its signature is not right. A 2xx needs one, anything else may have one."""
-    signed = 200 <= arrived.status < 300 or (refusals_too and SIGNATURE in arrived.headers)
-    if signed:
-        flaw = flaw_of(arrived.headers, arrived.body, keys=keys, now_s=now_s)
-        if flaw is not None:
-            return flaw
-    return Answer(arrived.status, arrived.body, signed, arrived.headers.get("Request-ID", ""))

@@ -23,9 +23,9 @@ from engine.payments.wechat.answers import (
 from engine.payments.wechat.authenticity import SIGNED_HEADERS
 from engine.payments.wechat.certificates import opened
 from engine.payments.wechat.contents import Unreadable, read_object
-from engine.payments.wechat.gateway import judge
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.transport import Arrival
+from engine.payments.wechat.trust import judge
 from tests.payments.wechat import platform
 from tests.payments.wechat.platform import KEYS, NOW_S, Pairs, listed, refund, signed, to_json, trade
 from tests.payments.wechat.test_notifications_fuzz import _JSON, ANY_TEXT

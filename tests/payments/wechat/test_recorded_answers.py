@@ -20,9 +20,9 @@ from engine.payments.wechat.answers import (
 )
 from engine.payments.wechat.certificates import opened
 from engine.payments.wechat.contents import Unreadable
-from engine.payments.wechat.gateway import judge
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.transport import Arrival
+from engine.payments.wechat.trust import judge
 from tests.payments.samples import record_answers
 from tests.payments.wechat import platform
 from tests.payments.wechat.platform import KEYS, NOW_S
