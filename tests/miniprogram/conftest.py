@@ -33,17 +33,6 @@ TABLES = (
 
 
 @dataclass
-class Request:
-    method: str
-    path: str  # with the query, as it was sent
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
-
-
-@dataclass
 class Reply:
     """`drop` ends the connection instead of answering; `json` wins over `body`."""
 
@@ -53,6 +42,18 @@ class Reply:
     delay_s: float = 0.0
     drop: bool = False
     json: Any = None
+
+
+@dataclass
+class Request:
+    method: str
+    path: str  # with the query, as it was sent
+    body: bytes
+    reply: Reply
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
 
 
 @dataclass
@@ -76,16 +77,17 @@ class Script:
         return [request for request in self.requests if request.path.partition("?")[0] == path]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(Request(request.method, request.raw_path, await request.read()))
+        body = await request.read()
         ready = self.by_path.get(request.path)
         told = self.replies if ready is None else ready
         reply = told[0] if told is ready and len(ready) == 1 else told.pop(0)
+        self.requests.append(Request(request.method, request.raw_path, body, reply))
         await asyncio.sleep(reply.delay_s)
         if reply.drop:
             assert request.transport is not None
             request.transport.close()
-        body = reply.body if reply.json is None else orjson.dumps(reply.json)
-        return web.Response(status=reply.status, body=body or None, headers=reply.headers)
+        said = reply.body if reply.json is None else orjson.dumps(reply.json)
+        return web.Response(status=reply.status, body=said or None, headers=reply.headers)
 
 
 @pytest.fixture
