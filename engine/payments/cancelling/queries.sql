@@ -52,34 +52,54 @@ from sessions s where s.session_id = $1
 
 -- name: count_progress
 -- Every order with tickets of these SKUs, by how far it has come. A refund that was tried again counts once, by the
--- try that came furthest.
-with mine as (
-    select o.order_no, o.state, sum(i.quantity * i.price_fen)::bigint as price_fen, sum(i.returned) as returned,
-           bool_or(i.returned < i.quantity and i.quantity > (
-               select coalesce(sum(t.quantity), 0) from refund_items t join refunds r using (out_refund_no)
-               where r.order_no = o.order_no and r.state <> 'closed' and t.sku_id = i.sku_id
-           )) as undecided
-    from order_items i join orders o using (order_no, sale_id)
-    where i.sku_id = any($1::text[]) and o.state <> 'released'
-    group by o.order_no, o.sale_id
+-- try that came furthest. As in the audit, rows are laid on a heap and grouped, not joined: while refunds pour in, a
+-- join is planned from statistics that know nothing of them.
+with tickets as (
+    select order_no, sku_id, sum(quantity) as quantity, sum(price_fen) as price_fen, sum(returned) as returned,
+           sum(taken) as taken
+    from (
+        select order_no, sku_id, quantity, quantity::bigint * price_fen as price_fen, returned, 0 as taken
+        from order_items where sku_id = any($1::text[])
+        union all
+        select r.order_no, t.sku_id, 0, 0, 0, t.quantity from refund_items t join refunds r using (out_refund_no)
+        where t.sku_id = any($1::text[]) and r.state <> 'closed'
+    ) lines
+    group by order_no, sku_id
 ), tries as (
-    select r.order_no, r.amount_fen, r.created_at, r.changed_at,
-           case when r.state = 'success' then 4
-                when r.state = 'processing' or (r.state = 'intended' and r.sent_at is not null) then 3
-                when r.state = 'intended' then 2 else 1 end as stage
-    from refunds r join mine using (order_no)
-    where r.cause = 'session_cancelled' and (
+    select distinct on (order_no) order_no, amount_fen, created_at, changed_at,
+           case when state = 'success' then 4
+                when state = 'processing' or (state = 'intended' and sent_at is not null) then 3
+                when state = 'intended' then 2 else 1 end as stage
+    from refunds r
+    where cause = 'session_cancelled' and (
         exists (select from refund_items t where t.out_refund_no = r.out_refund_no and t.sku_id = any($1::text[]))
         or not exists (select from refund_items t where t.out_refund_no = r.out_refund_no)
     )
-), furthest as (
-    select distinct on (order_no) * from tries order by order_no, stage desc, created_at desc
+    order by order_no, stage desc, created_at desc
 ), seen as (
-    select mine.*, f.amount_fen, f.stage, f.created_at, f.changed_at from mine left join furthest f using (order_no)
+    select order_no, max(state) as state, sum(price_fen) as price_fen, sum(returned) as returned,
+           -- An order without units gave all its money back in another way, or is about to.
+           sum(left_fen) as left_fen, max(amount_fen) as amount_fen, max(stage) as stage,
+           bool_or(has_left) and bool_or(has_units) and (max(state) = 'paid' or max(stage) is null) as undecided,
+           max(created_at) as created_at, max(changed_at) as changed_at
+    from (
+        select order_no, null as state, null::boolean as has_units, price_fen, returned,
+               quantity > greatest(returned, taken) as has_left,
+               price_fen / quantity * (quantity - greatest(returned, taken)) as left_fen,
+               null::integer as amount_fen, null::integer as stage, null::timestamptz as created_at,
+               null::timestamptz as changed_at
+        from tickets where quantity > 0
+        union all
+        select order_no, state::text, has_units, null, null, null, null, null, null, null, null from orders
+        where sale_id in (select sale_id from sale_skus where sku_id = any($1::text[]))
+        union all
+        select order_no, null, null, null, null, null, null, amount_fen, stage, created_at, changed_at from tries
+    ) heap
+    group by order_no having bool_or(has_left) is not null and max(state) <> 'released'
 )
 select count(*) filter (where state in ('held', 'paying', 'closing')) as open,
-       count(*) filter (where state not in ('held', 'paying', 'closing') and undecided) as undecided,
-       coalesce(sum(price_fen) filter (where state not in ('held', 'paying', 'closing') and undecided), 0)::bigint
+       count(*) filter (where state in ('paid', 'refunding', 'refund_failed') and undecided) as undecided,
+       coalesce(sum(left_fen) filter (where state in ('paid', 'refunding', 'refund_failed') and undecided), 0)::bigint
            as undecided_fen,
        count(*) filter (where stage = 2) as decided,
        coalesce(sum(amount_fen) filter (where stage = 2), 0)::bigint as decided_fen,
