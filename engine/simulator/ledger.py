@@ -2,7 +2,7 @@
 
 A change is one line of the journal, written before it is applied and before anybody is told. A line holds
 whole records and the newest wins; when more than half of the lines are superseded, the next start rewrites the
-file. What an order takes in memory is bounded: about 2 kB, whatever happens to it. The ledger decides nothing:
+file. What an order takes in memory is bounded: about 1 kB, whatever happens to it. The ledger decides nothing:
 it keeps what the pure machines decided.
 """
 

@@ -25,7 +25,8 @@ from engine.simulator.front import STOP_S
 from engine.simulator.journal import LedgerError
 from engine.simulator.roles import ROLES, Life, Plan
 
-# A role that ends again and again is started less and less eagerly, so that its complaint can be read.
+# A role that ends by itself again and again is started less and less eagerly, so that its complaint can be read.
+# One that was killed is started at once: somebody is trying that.
 PATIENCE_S = (0.0, 0.0, 0.1, 0.5, 2.0)
 LONG_LIFE_S = 5.0
 _IN_ORDER = ("front", "caller", "ledger")  # How they end: nobody asks a ledger process that has gone.
@@ -41,6 +42,7 @@ class _Child:
     restarts: int
     born_s: float
     quick_ends: int = 0
+    was_killed: bool = False
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -129,12 +131,18 @@ class _Parent:
             return
 
     def _reap(self) -> list[_Child]:
-        ended = [pid for pid in self._children if os.waitpid(pid, os.WNOHANG)[0]]
-        return [self._children.pop(pid) for pid in ended]
+        ended: list[_Child] = []
+        for pid in list(self._children):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if found:
+                child = self._children.pop(pid)
+                child.was_killed = os.WIFSIGNALED(status)
+                ended.append(child)
+        return ended
 
     def _again(self, child: _Child) -> None:
         now_s = time.monotonic()
-        quick = child.quick_ends + 1 if now_s - child.born_s < LONG_LIFE_S else 0
+        quick = 0 if child.was_killed or now_s - child.born_s > LONG_LIFE_S else child.quick_ends + 1
         due_s = now_s + PATIENCE_S[min(quick, len(PATIENCE_S) - 1)]
         self._later.append((due_s, _Child(child.role, child.restarts + 1, now_s, quick)))
 

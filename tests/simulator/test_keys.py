@@ -79,7 +79,7 @@ async def test_an_answer_is_signed_by_the_key_that_the_request_names(
     assert is_right(placed.headers, placed.body, keyring)
 
 
-@pytest.mark.parametrize("name", ["certificate_a", "certificate_b", "public_key"])
+@pytest.mark.parametrize("name", ["certificate_a", "certificate_b", "certificate_expired", "public_key"])
 async def test_without_a_serial_the_knob_chooses_the_key(first: Caller, keyring: Keyring, name: str) -> None:
     await set_faults(first, answers_signed_by=name)
     placed = await first.order()

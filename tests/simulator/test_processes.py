@@ -1,6 +1,7 @@
 """Several processes: they act as one, and killing any of them loses no money and no callback."""
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import hashlib
@@ -9,7 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ import aiohttp
 import orjson
 import psutil
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from engine.simulator import credentials
+from engine.simulator import credentials, crypto
 from engine.simulator.shapes import CHINA
-from tests.simulator.conftest import OPENID, Caller, Receiver
+from tests.simulator.conftest import OPENID, Caller, Receiver, Reply
 
 COMMAND = (sys.executable, "-u", "-m", "engine.simulator")
 KNOBS: dict[str, object] = {
@@ -209,6 +213,68 @@ async def test_a_reset_forgets_everything_and_stays_forgotten(merchant: Caller) 
     assert (await merchant.house("GET", "/_admin/faults")).json["seed"] == 1
     await kill(merchant, "ledger")
     assert (await merchant.house("GET", "/_admin/ledger")).json == {"orders": []}
+
+
+async def test_no_payment_is_lost_or_invented_while_everybody_is_killed_in_a_storm(
+    merchant: Caller, receiver: Receiver
+) -> None:
+    """Every buyer who heard ok has paid, every order that was paid once is told, and nothing else is."""
+    storm = tomllib.loads((Path(__file__).parents[2] / "examples/simulator/storm.toml").read_text())
+    quick = {"callback_delay_ms": [0, 20], "callback_late_ms": [10, 50], "callback_retry_scale": 0.001}
+    await merchant.house("PUT", "/_admin/faults", storm | quick | {"callback_loss": 0.0, "callback_bad_slow": 0.0})
+    buyers = asyncio.create_task(buy_all(merchant, [f"T{number:05}" for number in range(60)]))
+    for role in ("callers", "ledger", "fronts", "ledger"):
+        await kill(merchant, role)
+    heard = await buyers
+    await callbacks_until(merchant, unfinished=0)
+    orders = (await merchant.house("GET", "/_admin/ledger")).json["orders"]
+    paid = {order["out_trade_no"] for order in orders if order["transaction_id"]}
+    told = {number for got in receiver.got if (number := told_number(merchant, *got))}
+    assert len(heard) == 60
+    assert heard == paid == told
+
+
+async def buy_all(merchant: Caller, numbers: list[str]) -> set[str]:
+    """Order and pay, as often as it takes; the numbers whose buyers heard that they have paid."""
+    heard: set[str] = set()
+
+    async def persist(call: Callable[[], Awaitable[Reply]]) -> Reply:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                reply = await call()
+                if reply.status == 200:
+                    return reply
+            await asyncio.sleep(0.01)
+
+    async def buy(number: str) -> None:
+        placed = await persist(lambda: merchant.order(number))
+        payment = merchant.payment(placed.json["prepay_id"])
+        told = await persist(lambda: merchant.house("POST", "/_buyer/pay", payment))
+        # A second try after a broken first one hears that the order is paid already.
+        if told.json["result"] in ("ok", "fail 该订单已支付"):
+            heard.add(number)
+
+    for start in range(0, len(numbers), 6):
+        await asyncio.gather(*map(buy, numbers[start : start + 6]))
+    return heard
+
+
+def told_number(merchant: Caller, headers: dict[str, str], body: bytes) -> str | None:
+    """The order number of a callback that is wholly right."""
+    try:
+        resource = orjson.loads(body)["resource"]
+        cipher = AESGCM(merchant.names.api_v3_key.encode())
+        sealed = base64.b64decode(resource["ciphertext"])
+        plain = cipher.decrypt(resource["nonce"].encode(), sealed, resource["associated_data"].encode())
+        public = credentials.private_key(merchant.names.platform_private_key_file).public_key()
+        message = crypto.answer_message(
+            timestamp=headers["Wechatpay-Timestamp"], nonce=headers["Wechatpay-Nonce"], body=body
+        )
+        if not crypto.verify(public, message, headers["Wechatpay-Signature"]):
+            return None
+        return str(orjson.loads(plain)["out_trade_no"])
+    except (orjson.JSONDecodeError, InvalidTag, KeyError):
+        return None
 
 
 async def test_a_port_in_use_starts_nothing_and_says_why(lasting: Running, home: Path) -> None:
