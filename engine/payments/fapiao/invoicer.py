@@ -130,6 +130,9 @@ class Invoicer:
             await self._fail(fapiao, Event.ISSUE_FAILED, "TITLE_ERASED")
             return
         title = self._titles.open(fapiao.title_sealed, fapiao.order_no)
+        if title is None:
+            await self._fail(fapiao, Event.ISSUE_FAILED, "TITLE_UNREADABLE")
+            return
         content = orjson.loads(fapiao.content)
         trouble = await api.issue(fapiao.apply_id, scene=fapiao.scene, title=title, contents=[content])
         if trouble is None:

@@ -59,8 +59,9 @@ on conflict do nothing
 returning fapiao_id
 
 -- name: wake
--- WeChat told something about this application: ask about all of it that is in motion, now.
-update fapiaos set tries = 0, next_check_at = now()
+-- WeChat told something about this application: ask about all of it that is in motion, now. What may have been sent
+-- stays so: it is asked about before it is sent again.
+update fapiaos set tries = least(tries, 1), next_check_at = now()
 where apply_id = $1 and mchid = $2 and state = any($3::fapiao_state[])
 returning fapiao_id
 

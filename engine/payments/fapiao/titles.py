@@ -6,6 +6,7 @@ Only here does a title exist in the clear, and only for as long as it is on its 
 from collections.abc import Callable
 
 import orjson
+from cryptography.exceptions import InvalidTag
 
 from engine.payments.wechat.fapiao_answers import Title
 from engine.web.buyers import Privacy
@@ -23,9 +24,13 @@ class Titles:
         packed = orjson.dumps([title.kind, dict(title.fields)])
         return self._privacy.seal_bytes(packed, self._nonce(), bound_to=_place(order_no))
 
-    def open(self, sealed: bytes, order_no: str) -> Title:
-        """The title of this order. Raises InvalidTag for another order's."""
-        kind, fields = orjson.loads(self._privacy.open_bytes(sealed, bound_to=_place(order_no)))
+    def open(self, sealed: bytes, order_no: str) -> Title | None:
+        """The title of this order; None for another order's, or one that was sealed under another key."""
+        try:
+            packed = self._privacy.open_bytes(sealed, bound_to=_place(order_no))
+        except InvalidTag:
+            return None
+        kind, fields = orjson.loads(packed)
         return Title(kind=kind, fields=fields)
 
 

@@ -202,6 +202,19 @@ async def test_a_lost_answer_is_asked_about_and_the_application_is_not_sent_agai
     assert shop.office.count("POST", "/fapiao-applications") == 1
 
 
+async def test_a_callback_after_a_lost_answer_does_not_send_the_application_again(shop: Shop) -> None:
+    order_no = await shop.paid_order()
+    apply_id = await shop.apply(order_no)
+    await shop.turn(2)
+    shop.office.lose_answers = ["/fapiao-applications"]
+    await shop.turn()
+    shop.office.decide("ISSUED")
+    await shop.notice("ISSUED", apply_id)
+    await shop.turn()
+    assert await shop.states(order_no) == ["issued"]
+    assert shop.office.count("POST", "/fapiao-applications") == 1
+
+
 async def test_an_application_that_never_arrived_is_sent_again_under_its_number(shop: Shop) -> None:
     order_no = await shop.paid_order()
     apply_id = await shop.apply(order_no)
