@@ -9,21 +9,33 @@ from datetime import date
 from engine.simulator import bill_lines, bills, fundflow, mismatches
 from engine.simulator.bills import BillType
 from engine.simulator.faults import Faults
-from engine.simulator.mismatches import Mismatch
+from engine.simulator.mismatches import Kind, Mismatch
 from engine.simulator.orders import Order
 from engine.simulator.refunds import Refund
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a bill is made from, safe to read in a thread while the ledger goes on."""
+    """What a bill is made from, safe to read in a thread while the ledger goes on. It holds every merchant's."""
 
+    mchid: str
     orders: list[Order]
-    refunds_of: Mapping[str, list[Refund]]
+    refunds: list[Refund]
     lies: list[Mismatch]
     day: date
     luck: Faults
     cut_ms: int
+
+    def own(self) -> tuple[list[Order], Mapping[str, list[Refund]], list[Mismatch]]:
+        """One merchant's paid orders (also invented ones), refunds by out_trade_no, and mismatches."""
+        orders = [order for order in self.orders if order.mchid == self.mchid and order.paid_ms is not None]
+        lies = [lie for lie in self.lies if lie.mchid == self.mchid]
+        orders += [mismatches.stranger(lie) for lie in lies if lie.kind is Kind.MISSING_HERE]
+        refunds_of: dict[str, list[Refund]] = {}
+        for refund in self.refunds:
+            if refund.mchid == self.mchid:
+                refunds_of.setdefault(refund.out_trade_no, []).append(refund)
+        return orders, refunds_of, lies
 
 
 def make(seen: Snapshot, write: Callable[[Snapshot], Iterable[str]], *, gzipped: bool) -> tuple[bytes, str] | None:
@@ -40,16 +52,18 @@ def make(seen: Snapshot, write: Callable[[Snapshot], Iterable[str]], *, gzipped:
 
 def trade_lines(seen: Snapshot, bill_type: BillType) -> Iterator[str]:
     rate_bp = seen.luck.bill_fee_bp
-    rows = bills.entries(seen.orders, seen.refunds_of, bill_type, day=seen.day, cut_ms=seen.cut_ms, rate_bp=rate_bp)
-    rows = mismatches.falsify(rows, seen.lies, rate_bp=rate_bp)
+    orders, refunds_of, lies = seen.own()
+    rows = bills.entries(orders, refunds_of, bill_type, day=seen.day, cut_ms=seen.cut_ms, rate_bp=rate_bp)
+    rows = mismatches.falsify(rows, lies, rate_bp=rate_bp)
     return bill_lines.lines(rows, bill_type, rate_bp=rate_bp) if rows else iter(())
 
 
 def fund_flow_lines(seen: Snapshot) -> Iterator[str]:
-    rows = fundflow.movements(seen.orders, seen.refunds_of, day=seen.day, rate_bp=seen.luck.bill_fee_bp)
-    if rows and seen.lies:
+    orders, refunds_of, lies = seen.own()
+    rows = fundflow.movements(orders, refunds_of, day=seen.day, rate_bp=seen.luck.bill_fee_bp)
+    if rows and lies:
         before_fen = rows[0].balance_fen - rows[0].signed_fen
-        rows = fundflow.balanced(mismatches.falsify_movements(rows, seen.lies), before_fen=before_fen)
+        rows = fundflow.balanced(mismatches.falsify_movements(rows, lies), before_fen=before_fen)
     return fundflow.lines(rows) if rows else iter(())
 
 

@@ -20,9 +20,7 @@ from engine.simulator.bills import BillType
 from engine.simulator.calls import Answer, Outcome
 from engine.simulator.faults import Faults
 from engine.simulator.ledger import Ledger, Paper
-from engine.simulator.mismatches import Mismatch
 from engine.simulator.orders import DAY_MS
-from engine.simulator.refunds import Refund
 from engine.simulator.refusals import (
     BILL_EMPTY,
     BILL_FOREIGN,
@@ -144,20 +142,16 @@ class Billing:
         )
 
     def _snapshot(self, mchid: str, day: date, *, now_ms: int, luck: Faults) -> Snapshot:
-        orders = [order for order in self._ledger.orders() if order.mchid == mchid and order.paid_ms is not None]
-        refunds_of: dict[str, list[Refund]] = {}
-        for refund in self._ledger.refunds():
-            if refund.mchid == mchid:
-                refunds_of.setdefault(refund.out_trade_no, []).append(refund)
-        lies: list[Mismatch] = []
-        for document in self._ledger.papers(_PAPER).values():
-            if document["mchid"] == mchid:
-                lie = mismatches.recall(document)
-                lies.append(lie)
-                if lie.kind is mismatches.Kind.MISSING_HERE:
-                    orders.append(mismatches.stranger(lie))
-        cut_ms = min(now_ms, bill_days.day_starts_ms(day) + DAY_MS + bill_days.CUT_AFTER_MS)
-        return Snapshot(orders, refunds_of, lies, day, luck, cut_ms)
+        """Copies only, because nothing else happens meanwhile; sorting out is the thread's work."""
+        return Snapshot(
+            mchid=mchid,
+            orders=list(self._ledger.orders()),
+            refunds=list(self._ledger.refunds()),
+            lies=[mismatches.recall(document) for document in self._ledger.papers(_PAPER).values()],
+            day=day,
+            luck=luck,
+            cut_ms=min(now_ms, bill_days.day_starts_ms(day) + DAY_MS + bill_days.CUT_AFTER_MS),
+        )
 
     def _keep(self, file: _File) -> str:
         now_ms = self._now_ms()
