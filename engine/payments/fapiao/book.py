@@ -26,6 +26,9 @@ IN_MOTION = (State.ISSUING, State.ISSUE_ACCEPTED, State.ISSUED, State.ISSUE_FAIL
 IN_REVERSE = (State.REVERSING, State.REVERSE_ACCEPTED, State.REVERSE_FAILED, State.REVERSED)
 AT_REST = (State.ISSUED, State.REVERSED, State.REPLACED, State.VOID)
 
+# Where the buyer says the title anew.
+BEGINS_IN = {NextRound.ASK: State.ASKED.value, NextRound.ANEW: State.APPLIED.value}
+
 _FIELDS = [field.name for field in fields(Fapiao)]
 
 
@@ -88,6 +91,11 @@ class FapiaoBook:
             await conn.fetch(self._sql.begin_from_receipt, number, paid["order_no"], paid["sale_id"], mchid, apply_id)
             return True
 
+    async def read_newest_of_application(self, apply_id: str, mchid: str) -> Fapiao | None:
+        """The last fapiao of an application."""
+        rows = await self._fetch(self._sql.read_newest_of_application, apply_id, mchid)
+        return _fapiao(rows[0]) if rows else None
+
     async def wake(self, apply_id: str, mchid: str) -> bool:
         """Whether WeChat can have news about anything of this application; it is asked about now."""
         return bool(await self._fetch(self._sql.wake, apply_id, mchid, _names([*IN_MOTION, *IN_REVERSE])))
@@ -145,14 +153,14 @@ class FapiaoBook:
                 return None
             if then is not None:
                 number = fapiao_id_of(fapiao.order_no, fapiao.round + 1)
-                same = then is NextRound.SAME
+                same = then in (NextRound.SAME, NextRound.ANEW)
                 await conn.execute(
                     self._sql.begin_next,
                     fapiao.fapiao_id,
                     number,
                     fapiao.apply_id if same else number,
                     (fapiao.scene if same else Scene.WITHOUT_WECHATPAY).value,
-                    then is NextRound.ASK,
+                    BEGINS_IN.get(then),
                 )
         return to
 

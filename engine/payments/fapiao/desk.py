@@ -15,6 +15,7 @@ from engine.payments.fapiao.content import FAPIAOS_PER_APPLICATION_MAX
 from engine.payments.fapiao.records import Fapiao, Money, NextRound, Scene, fapiao_id_of
 from engine.payments.fapiao.states import FAILED, Event, State
 from engine.payments.port import OtherNotice
+from engine.payments.wechat.contents import Unreadable, moment_or_none
 from engine.payments.wechat.fapiao import FapiaoApi
 from engine.payments.wechat.fapiao_answers import TitleLink, TroubleKind
 from engine.web.buyers import Privacy
@@ -106,7 +107,20 @@ class FapiaoDesk:
             if not known:
                 # A title can be there before we heard of the payment.
                 raise Outage("a fapiao for a payment that is not known yet")
+            await self._begin_anew(apply_id, notice)
         log.info("fapiao_notice", event_type=notice.event_type, known=known)
+
+    async def _begin_anew(self, apply_id: str, notice: OtherNotice) -> None:
+        """A title that was filled in after a failure is another try; a repeat of an older notice is none."""
+        newest = await self._book.read_newest_of_application(apply_id, notice.mchid)
+        if newest is None or newest.state is not State.ISSUE_FAILED or newest.round >= ROUNDS_MAX:
+            return
+        try:
+            applied_at = moment_or_none(notice.content, "apply_time")
+        except Unreadable:
+            return
+        if applied_at is not None and applied_at.timestamp() * 1000 > newest.changed_ms:
+            await self._book.move(newest, Event.RETRIED, then=NextRound.ANEW)
 
     async def retry(self, fapiao_id: str) -> Fapiao | NoFapiao:
         """A failed fapiao goes on: the same red letter again, or the next number. Raises PostgresAway."""

@@ -106,18 +106,22 @@ where fapiao_id = $1
 
 -- name: begin_next
 -- The same title under the next round; if it was put away meanwhile, it is asked for again, unless its owner had it
--- erased. Or ($5) a new form for the buyer, who says it all again.
+-- erased. Or ($5 names the state to begin in) the buyer says it anew, and nothing of the old one counts.
 insert into fapiaos (fapiao_id, order_no, sale_id, round, mchid, transaction_id, apply_id, scene, title_sealed,
     title_erased, state, reason, next_check_at)
 select $2, order_no, sale_id, round + 1, mchid, transaction_id, $3, $4,
-       case when not $5::boolean then title_sealed end,
-       title_erased and not $5::boolean,
-       case when $5::boolean then 'asked' when title_erased then 'issue_failed'
+       case when $5::fapiao_state is null then title_sealed end,
+       title_erased and $5::fapiao_state is null,
+       case when $5::fapiao_state is not null then $5::fapiao_state
+            when title_erased then 'issue_failed'
             when title_sealed is null then 'applied' else 'titled' end::fapiao_state,
-       case when title_erased and not $5::boolean then 'TITLE_ERASED' end,
-       case when $5::boolean or title_erased then null else now() end
+       case when title_erased and $5::fapiao_state is null then 'TITLE_ERASED' end,
+       case when $5::fapiao_state = 'asked' or (title_erased and $5::fapiao_state is null) then null else now() end
 from fapiaos where fapiao_id = $1
 on conflict do nothing
+
+-- name: read_newest_of_application
+select * from fapiaos where apply_id = $1 and mchid = $2 order by round desc limit 1
 
 -- name: begin_reversing
 -- Issued for another sum than was kept, and nothing is on its way back any more.

@@ -18,11 +18,13 @@ class Scene(StrEnum):
 
 
 class NextRound(StrEnum):
-    """Under which application an order's next fapiao is issued; as the setting `fapiao.reissue`."""
+    """Under which application an order's next fapiao is issued, and with whose title; the first three are also values
+    of the setting `fapiao.reissue`."""
 
     SAME = "same"
     NEW = "new"  # of our own number, with the title we have
     ASK = "ask"  # of our own number, after the buyer filled in the title again
+    ANEW = "anew"  # the same, with the title that the buyer has filled in again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,14 +135,14 @@ class Shop:
         """The states of its fapiao, the newest first."""
         return [fapiao.state.value for fapiao in await self.fapiaos(order_no)]
 
-    async def notice(self, event: str, apply_id: str) -> None:
+    async def notice(self, event: str, apply_id: str, **more: str) -> None:
         await self.desk.noticed(
             OtherNotice(
                 notice_id="n",
                 event_type=f"FAPIAO.{event}",
                 digest=b"d" * 16,
                 mchid=platform.MCHID,
-                content={"mchid": platform.MCHID, "fapiao_apply_id": apply_id},
+                content={"mchid": platform.MCHID, "fapiao_apply_id": apply_id, **more},
             )
         )
 

@@ -324,6 +324,31 @@ async def test_after_a_failure_the_buyer_can_say_another_title_under_another_num
     assert await shop.states(order_no) == ["issue_accepted", "replaced"]
 
 
+@pytest.mark.parametrize(
+    ("apply_time", "states"),
+    [
+        ("2099-01-01T12:00:00+08:00", ["issue_accepted", "replaced"]),
+        ("2020-07-01T12:00:00+08:00", ["issue_failed"]),
+        ("yesterday", ["issue_failed"]),
+    ],
+)
+async def test_a_title_filled_in_after_a_failure_is_another_try_and_a_repeated_notice_is_none(
+    shop: Shop, apply_time: str, states: list[str]
+) -> None:
+    order_no = await shop.paid_order()
+    apply_id = await shop.apply(order_no)
+    await shop.turn(3)
+    shop.office.decide("ISSUE_FAILED")
+    await shop.turn()
+    shop.office.fill_in(apply_id, taxpayer_id="91440300TEST000002")
+    await shop.notice("USER_APPLIED", apply_id, apply_time=apply_time)
+    await shop.turn(3)
+    assert await shop.states(order_no) == states
+    last = list(shop.office.applications[apply_id].values())[-1]
+    anew = len(states) > 1
+    assert last.buyer["taxpayer_id"] == ("91440300TEST000002" if anew else TITLE["taxpayer_id"])
+
+
 def _content(text: str | None) -> dict[str, object]:
     assert text is not None
     found = orjson.loads(text)
