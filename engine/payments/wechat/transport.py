@@ -74,6 +74,9 @@ class Transport:
     """The caller closes the session."""
 
     def __init__(self, session: aiohttp.ClientSession, domains: Domains) -> None:
+        # Without being asked, aiohttp sends a GET again whose connection broke: the same nonce a second time, which
+        # WeChat Pay may refuse. Every try is signed afresh instead. There is no public switch for it.
+        session._retry_connection = False  # noqa: SLF001
         self._session = session
         self._domains = domains
 

@@ -436,6 +436,16 @@ def test_a_domain_that_was_away_is_asked_first_again_after_a_while() -> None:
     assert [domains.for_try(number, 20.0) for number in range(3)] == ["https://two", "https://one", "https://two"]
 
 
+async def test_a_query_on_a_connection_that_breaks_is_sent_again_under_another_nonce(
+    pay: WeChatPay, script: Script
+) -> None:
+    body = to_json(trade())
+    script.says(Reply(body=body), Reply(drop=True), Reply(body=body))
+    for _ in range(2):
+        assert (await pay.query(ORDER.order_no, MCHID)).state is TradeState.PAID
+    assert len({verify(request)["nonce_str"] for request in script.requests}) == 3
+
+
 async def test_a_refused_signature_is_an_alarm(pay: WeChatPay, script: Script) -> None:
     def alarms() -> float:
         return REGISTRY.get_sample_value("floodgate_alarms_total", {"kind": "our_signature_refused"}) or 0.0
