@@ -112,7 +112,7 @@ class RefundBook:
                 return RefundRefusal(RefundCode.UNKNOWN_REFUND)
             standing = (await self._standings(conn, [row["order_no"]])).get(row["order_no"])
             if standing is None:
-                return RefundRefusal(RefundCode.NOT_REFUNDABLE)
+                return await self._retry_stray(conn, out_refund_no, row["order_no"])
             # Behind the lock: a report may have moved the refund meanwhile.
             row = await conn.fetchrow(self._sql.find_refund, out_refund_no)
             assert row is not None
@@ -123,6 +123,21 @@ class RefundBook:
                 return planned
             await self._write(conn, [planned], Cause(row["cause"]), row["reason"])
         return _decided(planned)
+
+    async def _retry_stray(self, conn: "Connection", out_refund_no: str, order_no: str) -> Decided | RefundRefusal:
+        """The same for money of an order that the book does not have."""
+        row = await conn.fetchrow(self._sql.retry_stray, out_refund_no)
+        if row is None:
+            return RefundRefusal(RefundCode.NOT_REFUNDABLE)
+        return Decided(
+            order_no=order_no,
+            sale_id=row["sale_id"],
+            out_refund_no=row["out_refund_no"],
+            amount_fen=row["amount_fen"],
+            items=(),
+            kept=(),
+            has_units=False,
+        )
 
     async def _standings(self, conn: "Connection", order_nos: Sequence[str]) -> dict[str, Standing]:
         """The orders, locked and then read: what is read is true until the transaction ends."""

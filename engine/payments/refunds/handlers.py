@@ -106,6 +106,8 @@ class RefundRoutes:
 
     async def _offer(self, order: Order) -> dict[str, Any] | None:
         """What a refund would give now, or None when there would be none."""
+        if order.state is not State.PAID:
+            return None
         standing = await self._reader.standing(order.order_no)
         if standing is None or standing.state is not State.PAID:
             return None

@@ -88,6 +88,18 @@ select q.digest, q.order_no, q.out_refund_no, coalesce(r.amount_fen, 0) as amoun
 from refund_requests q left join refunds r on r.out_refund_no = q.out_refund_no
 where q.request_id = $1
 
+-- name: retry_stray
+-- Money of an order that the book does not have, once more; one that is under way or made keeps it from being twice.
+with old as (
+    select * from refunds where out_refund_no = $1 and state = 'closed' for update
+)
+insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason, cause)
+select 'R' || old.order_no || '-' || (select count(*) + 1 from refunds x where x.order_no = old.order_no),
+       old.order_no, old.sale_id, old.transaction_id, old.mchid, old.amount_fen, old.total_fen, old.reason, old.cause
+from old where not exists (select from refunds x where x.order_no = old.order_no and x.state <> 'closed')
+on conflict do nothing
+returning out_refund_no, sale_id, amount_fen
+
 -- name: find_refund
 select r.order_no, r.state::text as stage, r.cause::text as cause, r.amount_fen, r.reason,
        (select array_agg(sku_id order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no) as sku_ids,

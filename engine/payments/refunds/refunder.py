@@ -56,19 +56,18 @@ class Refunder:
         """Send or ask until nothing is due and every call has ended. Raises PostgresAway."""
         try:
             while True:
-                due = await self._take()
-                for refund in due:
+                for refund in await self._take():
                     self._calls[refund.out_refund_no] = asyncio.create_task(self._carry_out(refund))
                 if not self._calls:
                     return False
                 done, _ = await asyncio.wait(self._calls.values(), return_when=asyncio.FIRST_COMPLETED)
                 self._calls = {number: call for number, call in self._calls.items() if call not in done}
-                for call in done:
-                    call.result()
+        except Outage:
+            await asyncio.gather(*self._calls.values())  # what WeChat is doing for us need not be asked about later
+            raise
         finally:
             for call in self._calls.values():
                 call.cancel()
-            await asyncio.gather(*self._calls.values(), return_exceptions=True)
             self._calls = {}
 
     async def _take(self) -> list[Refund]:
@@ -96,6 +95,10 @@ class Refunder:
                 await self.note(report, seen=refund.stage)
         except Outage as outage:
             log.warning("refund_waits", refund=refund.out_refund_no, reason=str(outage))
+        except Exception:
+            # A mistake of ours about one refund; the others go on, and this one is taken again later and later.
+            telemetry.ALARMS.labels("refund_stuck").inc()
+            log.exception("refund_stuck", refund=refund.out_refund_no)
 
     async def _wait_for_a_person(self, refund: Refund, report: RefundReport) -> None:
         """WeChat says no for now. Nothing has moved."""

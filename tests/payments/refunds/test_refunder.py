@@ -157,6 +157,27 @@ async def test_a_closed_refund_is_tried_again_by_itself_only_after_the_time_of_t
     assert await shop.state(order.order_no) == "refunding"
 
 
+async def test_closed_money_of_an_unknown_order_is_tried_again_once(failed: FailedRefunds, rows: Any) -> None:
+    await rows(
+        "insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason, "
+        "cause, state) values ('Rx', 'x', '', '4200', '1', 5, 5, 'stray', 'unknown_order', 'closed')"
+    )
+    answers = await asyncio.gather(*(failed.retry("Rx") for _ in range(5)))
+    assert [one.out_refund_no for one in answers if isinstance(one, Decided)] == ["Rx-2"]
+
+
+async def test_one_refund_that_cannot_even_be_asked_for_holds_up_no_other(
+    shop: Shop, refunds: RefundBook, rows: Any
+) -> None:
+    wrong, right = await shop.buy("ann", stand=1), await shop.buy("ben", stand=1)
+    for order in (wrong, right):
+        await decide(refunds, order.order_no)
+    await rows("update refunds set amount_fen = total_fen + 1 where order_no = $1", wrong.order_no)
+    await shop.carry_out()
+    assert await shop.state(right.order_no) == "refunded"
+    assert await shop.state(wrong.order_no) == "refunding"
+
+
 async def test_money_that_went_back_by_hand_ends_a_failed_refund(
     shop: Shop, refunds: RefundBook, failed: FailedRefunds
 ) -> None:
