@@ -227,7 +227,7 @@ async def test_a_redis_that_is_back_keeps_the_quota_again(own_redis: ValkeyServe
 
 
 async def test_an_order_over_the_quota_waits_a_moment_and_is_refused_unsent(make_pay: MakePay, script: Script) -> None:
-    pay = make_pay(script.url, order_per_s=0.01, timeout_s=0.3)
+    pay = make_pay(script.url, order_per_s=0.01, timeout_s=1.0)
     script.says(GOOD)
     assert isinstance(await pay.create(ORDER), Prepaid)
     refusal = await pay.create(ORDER)
@@ -237,7 +237,7 @@ async def test_an_order_over_the_quota_waits_a_moment_and_is_refused_unsent(make
 
 
 async def test_an_order_whose_repeat_is_over_the_quota_may_exist(make_pay: MakePay, script: Script) -> None:
-    pay = make_pay(script.url, order_per_s=0.01, timeout_s=0.5)
+    pay = make_pay(script.url, order_per_s=0.01, timeout_s=1.0)
     script.says(fails(500, "SYSTEM_ERROR"))
     refusal = await pay.create(ORDER)
     assert isinstance(refusal, ProviderRefusal)
@@ -245,7 +245,7 @@ async def test_an_order_whose_repeat_is_over_the_quota_may_exist(make_pay: MakeP
 
 
 async def test_queries_go_on_while_orders_are_over_their_quota(make_pay: MakePay, script: Script) -> None:
-    pay = make_pay(script.url, order_per_s=0.01, timeout_s=0.1)
+    pay = make_pay(script.url, order_per_s=0.01, timeout_s=1.0)
     script.says(GOOD, Reply(body=to_json(trade())))
     await pay.create(ORDER)
     refusal, report = await asyncio.gather(pay.create(ORDER), pay.query(ORDER.order_no, MCHID))
@@ -254,7 +254,7 @@ async def test_queries_go_on_while_orders_are_over_their_quota(make_pay: MakePay
 
 
 async def test_a_job_waits_for_its_turn_longer_than_a_request_may_take(make_pay: MakePay, script: Script) -> None:
-    pay = make_pay(script.url, per_s=4.0, timeout_s=0.2)
+    pay = make_pay(script.url, per_s=2.0, timeout_s=0.9)
     script.says(*[Reply(body=to_json(trade()))] * 3)
     reports = await asyncio.gather(*(pay.query(ORDER.order_no, MCHID) for _ in range(3)))
     assert [report.state for report in reports] == [TradeState.PAID] * 3
