@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from engine.simulator import house
-from engine.simulator.callbacks import CallerLost
 from engine.simulator.calls import Call, Page, Visit
 from engine.simulator.counter import Counter, Verdict
+from engine.simulator.dispatch import CallerLost
 from engine.simulator.front import OfficeAway
 from engine.simulator.links import Link, LinkLost, RemoteError
 from engine.simulator.notices import Notice

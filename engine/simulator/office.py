@@ -7,7 +7,7 @@ office decides nothing itself.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from engine.simulator import credentials, faults, shapes
 from engine.simulator.billing import Billing
 from engine.simulator.callbacks import Callbacks
 from engine.simulator.desk import Desk
+from engine.simulator.dispatch import Send
 from engine.simulator.fapiao_book import Book
 from engine.simulator.fapiao_settings import Settings
 from engine.simulator.fapiao_titles import Titles
@@ -27,11 +28,8 @@ from engine.simulator.ledger import Ledger
 from engine.simulator.logins import Logins
 from engine.simulator.mini_program import MiniProgram
 from engine.simulator.notices import Notice
-from engine.simulator.parcels import Parcel
 from engine.simulator.refunds import Refund, RefundStatus
 from engine.simulator.till import Till
-
-Send = Callable[[Parcel], Awaitable[int | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.simulator import hall
-from engine.simulator.callbacks import PLACES
 from engine.simulator.caller import Caller
+from engine.simulator.dispatch import PLACES
 from engine.simulator.faults import Faults
 from engine.simulator.front import Front
 from engine.simulator.keys import Keyring

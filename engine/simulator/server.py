@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.simulator import house, keys
-from engine.simulator.callbacks import PLACES
 from engine.simulator.caller import Caller
 from engine.simulator.calls import Call, Page, Visit
 from engine.simulator.counter import Counter, Verdict
+from engine.simulator.dispatch import PLACES
 from engine.simulator.faults import Faults
 from engine.simulator.front import Front
 from engine.simulator.office import Office, Rules
