@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from engine.infra.postgres import connection
 from engine.orders.records import request_id_of
 from engine.payments.refunds.book import RefundBook
@@ -71,13 +69,6 @@ async def test_one_ticket_of_two_leaves_the_other(house: Rooms, refunds: RefundB
     assert await house.allocated("floor") == 1
 
 
-async def test_a_sum_of_money_leaves_the_tickets(house: Rooms, refunds: RefundBook, paid: Paid) -> None:
-    order = await paid(floor=2)
-    decided = await decide(refunds, order.order_no, amount_fen=500)
-    assert (decided.amount_fen, decided.items, decided.kept) == (500, (), (Item("floor", 2),))
-    assert await house.allocated("floor") == 2
-
-
 async def test_tickets_for_less_than_their_price_are_taken_back_for_that_sum(refunds: RefundBook, paid: Paid) -> None:
     order = await paid(floor=2)
     decided = await decide(refunds, order.order_no, items=(Item("floor", 2),), amount_fen=16000)
@@ -121,25 +112,6 @@ async def test_a_second_refund_waits_until_a_minute_after_the_first_was_sent(
     assert written["late"]
 
 
-@pytest.mark.parametrize(
-    ("rest", "code"),
-    [
-        ({"amount_fen": 20001}, RefundCode.TOO_MUCH),
-        ({"items": (Item("floor", 3),)}, RefundCode.TOO_MUCH),
-        ({"items": (Item("stand", 1),)}, RefundCode.TOO_MUCH),
-        ({"items": (Item("floor", 1), Item("floor", 1))}, RefundCode.TOO_MUCH),
-        ({"amount_fen": 0}, RefundCode.NOTHING_TO_REFUND),
-        ({"items": (Item("floor", 1),), "amount_fen": 0}, RefundCode.NOTHING_TO_REFUND),
-    ],
-)
-async def test_what_the_order_does_not_have_is_refused(
-    house: Rooms, refunds: RefundBook, paid: Paid, rest: dict[str, Any], code: RefundCode
-) -> None:
-    order = await paid(floor=2)
-    assert await code_of(refunds, order.order_no, **rest) is code
-    assert await house.allocated("floor") == 2
-
-
 async def test_no_order_no_refund(refunds: RefundBook) -> None:
     assert await code_of(refunds, "0" * 32) is RefundCode.UNKNOWN_ORDER
 
@@ -153,25 +125,6 @@ async def test_a_second_wish_waits_for_the_first_refund(refunds: RefundBook, pai
     order = await paid(floor=2)
     await decide(refunds, order.order_no, amount_fen=1)
     assert await code_of(refunds, order.order_no, amount_fen=1) is RefundCode.REFUND_UNDER_WAY
-
-
-async def test_after_a_year_it_is_too_late(house: Rooms, refunds: RefundBook, paid: Paid) -> None:
-    order = await paid()
-    await house.sql("update payments set success_at = now() - interval '366 days' where order_no = $1", order.order_no)
-    assert await code_of(refunds, order.order_no) is RefundCode.TOO_LATE
-
-
-async def test_the_fifty_first_refund_is_one_too_many(house: Rooms, refunds: RefundBook, paid: Paid) -> None:
-    order = await paid()
-    await decide(refunds, order.order_no, amount_fen=1)
-    await house.sql(
-        "insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason) "
-        "select 'R' || n, order_no, sale_id, transaction_id, mchid, 1, total_fen, reason "
-        "from refunds cross join generate_series(1, 49) n where order_no = $1",
-        order.order_no,
-    )
-    await back_to_paid(house, order.order_no)
-    assert await code_of(refunds, order.order_no, amount_fen=1) is RefundCode.TOO_MANY
 
 
 async def test_twenty_wishes_at_once_are_one_refund(refunds: RefundBook, paid: Paid, rows: Any) -> None:
