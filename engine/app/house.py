@@ -157,10 +157,13 @@ def build_cancelling(house: House) -> CancelRoutes:
     )
 
 
-async def open_provider(config: Config, stack: AsyncExitStack) -> tuple[WeChatPay, aiohttp.ClientSession]:
+async def open_provider(
+    config: Config, stack: AsyncExitStack, store: RedisStore | None = None
+) -> tuple[WeChatPay, aiohttp.ClientSession]:
+    """WeChat Pay, and the session it speaks over. Processes that name the store share their quotas."""
     connector = aiohttp.TCPConnector(limit=PROVIDER_CONNECTIONS_MAX, keepalive_timeout=5.0)
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, auto_decompress=False))
     offers_fapiao = config.fapiao.enabled and config.fapiao.show_cell
-    provider = from_config(config.wechat, session, offers_fapiao=offers_fapiao)
+    provider = from_config(config.wechat, session, store, offers_fapiao=offers_fapiao)
     stack.callback(provider.close_signer)
     return provider, session

@@ -39,7 +39,7 @@ RECONCILE_EVERY_S = 60.0
 async def work(config: Config) -> None:
     async with AsyncExitStack() as stack:
         house = await build_house(config, stack, "floodgate-jobs")
-        provider, session = await open_provider(config, stack)
+        provider, session = await open_provider(config, stack, house.store)
         settler = build_settler(house, provider)
         sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
         closer = Closer(house.board, house.stock, house.book, house.ledger, provider, settler)
@@ -61,6 +61,7 @@ async def work(config: Config) -> None:
                 [
                     Job("follower", house.follower.run_once, CATALOG_EVERY_S),
                     Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
+                    Job("keys", provider.refresh_keys, config.wechat.certificates_every_s),
                     Job("sweeper", sweeper.run_once, config.orders.sweep_every_s),
                     Job("closer", closer.run_once, CHECK_EVERY_S),
                     Job("inbox", inbox.run_once, CHECK_EVERY_S),

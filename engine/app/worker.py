@@ -83,7 +83,7 @@ def _open_desk(house: House, live: LiveSale) -> Desk:
 async def work(config: Config, index: int) -> None:
     async with AsyncExitStack() as stack:
         house = await build_house(config, stack, f"floodgate-web-{index}")
-        provider, session = await open_provider(config, stack)
+        provider, session = await open_provider(config, stack, house.store)
         keys = seal_keys(config)
         buyers = Buyers(house.pool, keys, house.privacy)
         desks = Desks(house.board, lambda live: _open_desk(house, live))
@@ -173,6 +173,7 @@ async def work(config: Config, index: int) -> None:
                     Job("follower", house.follower.run_once, CATALOG_EVERY_S),
                     Job("desks", desks.run_once, config.stock.snapshot_every_ms / 1000),
                     Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
+                    Job("keys", provider.refresh_keys, config.wechat.certificates_every_s),
                 ]
             )
         )

@@ -97,7 +97,7 @@ class PaymentRoutes:
         if order.state not in (State.PAYING, State.CLOSING):
             return answer(order.document())
         await self._starter.hasten(order_no, buyer)
-        return answer(order.document() | {"retry_after_ms": CHECK_AGAIN_MS}, status=202)
+        return answer({"order": order.document(), "retry_after_ms": CHECK_AGAIN_MS}, status=202)
 
     async def post_notice(self, request: Request) -> Response:
         """What WeChat Pay tells: 204 once it is decided, or kept in the inbox."""
