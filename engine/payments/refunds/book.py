@@ -67,9 +67,9 @@ class RefundBook:
             if isinstance(planned, RefundRefusal):
                 return planned
             assert isinstance(wish, RefundWish)
-            await self._write(conn, [planned], wish.cause, wish.reason)
             if key is not None:
                 await conn.execute(self._sql.keep_request, key.request_id, key.digest, order_no, planned.out_refund_no)
+            await self._write(conn, [planned], wish.cause, wish.reason)  # last, for it locks the rows that are hot
         return _decided(planned)
 
     async def decide_many(

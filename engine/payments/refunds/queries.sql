@@ -186,10 +186,12 @@ select state::text as stage, count(*) as refunds, extract(epoch from now() - min
 from refunds where state in ('intended', 'processing', 'abnormal') group by state
 
 -- name: find_closed
--- Refunds that WeChat closed long enough ago to be tried again; those that it refused need a person.
+-- Refunds that WeChat closed long enough ago to be tried again; those that it refused need a person, and so does
+-- what cannot be decided again for a month.
 select r.out_refund_no from refunds r join orders o using (order_no)
 where r.state = 'closed' and r.last_code = 'CLOSED' and o.state = 'refund_failed'
     and r.changed_at < now() - make_interval(secs => $1::float8)
+    and r.changed_at > now() - make_interval(secs => $1::float8) - interval '30 days'
 order by r.changed_at limit $2
 
 -- name: list_refunds
