@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from itertools import accumulate
 
 import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.simulator import crypto, fates, knobs, routes
 from engine.simulator.faults import Faults
@@ -138,6 +141,19 @@ def test_a_bucket_fills_with_time_and_never_above_one_second() -> None:
     later = [limits.take("m", "order", per_s=2, now_ms=60_000) for _ in range(3)]
     assert (taken, later) == ([True, True, False], [True, True, False])
     assert limits.take("m", "order", per_s=2, now_ms=60_500)
+
+
+@given(
+    per_s=st.integers(1, 50),
+    gaps_ms=st.lists(st.integers(0, 1500), min_size=1, max_size=60),
+)
+def test_no_stretch_of_time_sees_more_calls_than_its_rate_and_one_second_more(per_s: int, gaps_ms: list[int]) -> None:
+    limits = Limits()
+    moments = list(accumulate(gaps_ms))
+    taken = [ms for ms in moments if limits.take("m", "order", per_s=per_s, now_ms=ms)]
+    for index, start in enumerate(taken):
+        for count, end in enumerate(taken[index:], 1):
+            assert count <= per_s + per_s * (end - start) / 1000 + 1e-6
 
 
 def test_merchants_have_buckets_of_their_own() -> None:
