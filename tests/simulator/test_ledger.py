@@ -1,13 +1,17 @@
 """The journal: what was recorded is there again, a torn tail is dropped, a damaged middle is not ignored."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.simulator import notices
 from engine.simulator.journal import LedgerError
-from engine.simulator.ledger import SUPERSEDED_LEAST, Ledger
+from engine.simulator.ledger import SUPERSEDED_LEAST, Ledger, Paper
 from engine.simulator.orders import Order, TradeState
 from engine.simulator.refunds import Refund, RefundStatus
 
@@ -175,3 +179,54 @@ def test_a_cleared_ledger_is_empty_also_after_a_restart(file: Path) -> None:
     ledger.record(order=ORDER)
     ledger.close()
     assert list(Ledger(file).orders()) == [ORDER]
+
+
+def changes(number: int) -> dict[str, dict[str, Any]]:
+    """What may happen to one order, by a name."""
+    prepay_id = f"wx{number}"
+    order = replace(ORDER, out_trade_no=f"T{number}", prepay_id=prepay_id)
+    paid = replace(order, state=TradeState.SUCCESS, transaction_id=f"42{number}", paid_ms=NOW_MS)
+    renewed = replace(order, prepay_id=f"wx{number}b", older_prepays=((prepay_id, NOW_MS),))
+    return {
+        f"place {number}": {"order": order},
+        f"pay {number}": {"order": paid, "notice": replace(NOTICE, id=f"n{number}")},
+        f"renew {number}": {"order": renewed},
+        f"refund {number}": {"refund": replace(REFUND, out_refund_no=f"R{number}", out_trade_no=f"T{number}")},
+        f"hear {number}": {"delivered": f"n{number}"},
+        f"keep {number}": {"paper": Paper("shipping", f"{number}", {"sent": True})},
+        f"drop {number}": {"paper": Paper("shipping", f"{number}", None)},
+    }
+
+
+CHANGES = {name: change for number in range(3) for name, change in changes(number).items()}
+
+
+def told(ledger: Ledger) -> object:
+    """Everything a ledger can be asked."""
+    orders = list(ledger.orders())
+    return (
+        orders,
+        list(ledger.refunds()),
+        [ledger.refunds_of(order) for order in orders],
+        ledger.pending(),
+        dict(ledger.papers("shipping")),
+        sorted(ledger._by_prepay),
+    )
+
+
+@given(names=st.lists(st.sampled_from(sorted(CHANGES)), max_size=30))
+def test_after_any_changes_a_restart_and_a_rewritten_journal_tell_the_same(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "journal.jsonl"
+        ledger = Ledger(file)
+        for name in names:
+            ledger.record(**CHANGES[name])
+        before = told(ledger)
+        ledger.close()
+        restarted = Ledger(file)
+        assert told(restarted) == before
+        restarted._journal.rewrite(restarted._kept())
+        restarted.close()
+        rewritten = Ledger(file)
+        assert told(rewritten) == before
+        rewritten.close()
