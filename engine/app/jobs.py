@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S = 0.5
 FORGET_EVERY_S = 600.0
+REQUEST_GRACE_S = 3.0  # what a request that has to end may take to do so, and its last bytes to arrive
 RECONCILE_EVERY_S = 60.0
 
 
@@ -42,7 +43,15 @@ async def work(config: Config) -> None:
         provider, session = await open_provider(config, stack, house.store)
         settler = build_settler(house, provider)
         sweeper = Sweeper(house.board, house.stock, house.book, grace_ms=int(config.orders.release_grace_s * 1000))
-        closer = Closer(house.board, house.stock, house.book, house.ledger, provider, settler)
+        closer = Closer(
+            house.board,
+            house.stock,
+            house.book,
+            house.ledger,
+            provider,
+            settler,
+            unknown_after_s=config.web.request_timeout_s + REQUEST_GRACE_S,
+        )
         refunder = build_refunder(house, provider)
         inbox = Inbox(house.ledger, provider, settler, refunder)
         fapiao = build_fapiao(house, provider)

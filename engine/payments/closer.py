@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 PAYING_WAITS_S = (30.0, 60.0, 180.0, 300.0, 600.0, 1800.0)  # after the first question at 5 s
 CLOSING_WAITS_S = (1.0, 3.0, 10.0, 10.0, 30.0, 60.0, 300.0)
 CHECK_COUNT_MAX = 64  # questions at WeChat at a time
-# An order that WeChat does not know may still be on its way there. After this many questions, at least 14 seconds,
-# every try of our own client has ended.
-UNKNOWN_CHECKS_MIN = 4
+# An order that WeChat does not know may still be on its way there, for as long as a request for its payment may run.
+# Time counts, not questions: a buyer in a hurry can bring about many of those in a few seconds.
+UNKNOWN_AFTER_S = 13.0
 
 
 class Closer:
@@ -41,7 +41,12 @@ class Closer:
         ledger: PaymentLedger,
         provider: PaymentProvider,
         settler: Settler,
+        *,
+        unknown_after_s: float = UNKNOWN_AFTER_S,
     ) -> None:
+        """`unknown_after_s`: when an order that closes and that WeChat does not know will not come to be known; longer
+        than any request for a payment may run."""
+        self._unknown_after_s = unknown_after_s
         self._board = board
         self._stock = stock
         self._book = book
@@ -54,20 +59,20 @@ class Closer:
         paying = await self._ledger.take_checks(State.PAYING, PAYING_WAITS_S, count_max=CHECK_COUNT_MAX)
         closing = await self._ledger.take_checks(State.CLOSING, CLOSING_WAITS_S, count_max=CHECK_COUNT_MAX)
         orders = await self._book.read_orders([*paying, *closing])
-        await asyncio.gather(*(self._check(order) for order in orders.values()))
+        await asyncio.gather(*(self._check(order, closing.get(order.order_no, 0.0)) for order in orders.values()))
         return CHECK_COUNT_MAX in (len(paying), len(closing))
 
-    async def _check(self, order: Order) -> None:
+    async def _check(self, order: Order, closing_s: float) -> None:
         if self._mchid_of(order) not in self._provider.mchids:
             telemetry.ALARMS.labels("unknown_merchant").inc()
             log.error("the_settings_have_no_such_merchant", order=order.order_no, mchid=order.mchid)
             return
         try:
-            await self._resolve(order)
+            await self._resolve(order, closing_s)
         except Outage as outage:
             log.warning("check_waits", order=order.order_no, reason=str(outage))
 
-    async def _resolve(self, order: Order) -> None:
+    async def _resolve(self, order: Order, closing_s: float) -> None:
         report = await self._provider.query(order.order_no, self._mchid_of(order))
         telemetry.PROVIDER_CALLS.labels("query", report.state).inc()
         match report.state:
@@ -78,7 +83,7 @@ class Closer:
                 await self._found_unpaid(order)
             case TradeState.NOT_PAID if order.state is State.CLOSING:
                 await self._close(order)
-            case TradeState.UNKNOWN_ORDER if order.state is State.CLOSING and order.checks >= UNKNOWN_CHECKS_MIN:
+            case TradeState.UNKNOWN_ORDER if order.state is State.CLOSING and closing_s >= self._unknown_after_s:
                 await self._found_unpaid(order)
             case _:
                 pass  # still open, or no definite answer: the units stay held and the next question is scheduled

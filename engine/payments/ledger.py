@@ -2,9 +2,12 @@
 
 It moves orders only along the state table of the order book. Raises PostgresAway when PostgreSQL does not answer; the
 outcome of the statement is then unknown, and every statement here may be repeated without harm.
+
+What touches many orders takes them in the order of their numbers, so that two batches with the same orders (a notice
+that came twice, to two workers) wait for each other and never in a circle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -98,12 +101,16 @@ class PaymentLedger:
         self._duty_kinds = list(duty_kinds)
         self._sql = load_queries(QUERIES)
 
-    async def start_payments(self, wishes: Sequence[PaymentWish]) -> list[StartedPayment | None]:
+    async def start_payments(
+        self, wishes: Sequence[PaymentWish], *, mchids: Collection[str]
+    ) -> list[StartedPayment | None]:
         """Written down before WeChat is called: from now on only WeChat's word releases the units.
 
-        None where the order is not this buyer's, is past its deadline, or is in no state to be paid.
+        None where the order is not this buyer's, is past its deadline, or is in no state to be paid. An order whose
+        account is none of `mchids` is returned with it and stays as it is.
         """
         from_states = [*sources(Event.PAYMENT_STARTED, State.PAYING), State.PAYING.value]
+        asked, wishes = wishes, sorted(wishes, key=lambda wish: wish.order_no)
         async with connection(self._commits) as conn:
             rows = await conn.fetch(
                 self._sql.start_payments,
@@ -112,31 +119,35 @@ class PaymentLedger:
                 [wish.now_ms for wish in wishes],
                 [wish.mchid for wish in wishes],
                 from_states,
+                list(mchids),
             )
         started = {(row["order_no"], row["buyer"]): StartedPayment(*tuple(row)[2:]) for row in rows}
-        return [started.get((wish.order_no, wish.buyer)) for wish in wishes]
+        return [started.get((wish.order_no, wish.buyer)) for wish in asked]
 
     async def keep_prepays(self, kept: Sequence[tuple[str, str, datetime]]) -> list[None]:
         """Remember prepay ids (order number, id, valid until), so that the next tap reuses them."""
-        await self._fetch(self._sql.keep_prepays, *map(list, zip(*kept, strict=True)))
+        await self._fetch(self._sql.keep_prepays, *map(list, zip(*sorted(kept), strict=True)))
         return [None] * len(kept)
 
     async def hasten(self, claims: Sequence[tuple[str, bytes]]) -> list[None]:
         """Ask WeChat about these orders (number, buyer) at the next turn of the closer."""
-        await self._fetch(self._sql.hasten, *map(list, zip(*claims, strict=True)), HASTENED_CHECKS_MAX)
+        await self._fetch(self._sql.hasten, *map(list, zip(*sorted(claims), strict=True)), HASTENED_CHECKS_MAX)
         return [None] * len(claims)
 
-    async def take_checks(self, state: State, waits_s: Sequence[float], *, count_max: int) -> list[str]:
-        """Lease the orders whose state at the provider is due to be asked."""
+    async def take_checks(self, state: State, waits_s: Sequence[float], *, count_max: int) -> dict[str, float]:
+        """Lease the orders whose state at the provider is due to be asked, each with the seconds since its last
+        change; an order that closes changes no more until it is decided."""
         rows = await self._fetch(self._sql.take_checks, [state.value], list(waits_s), count_max)
-        return [row["order_no"] for row in rows]
+        return {row["order_no"]: row["age_s"] for row in rows}
 
     async def settle(self, settlements: Sequence[Settlement]) -> dict[str, str]:
         """Write the payments, keep their notices and move their orders to paid, all in one transaction.
 
         The order numbers that moved, with their sales. What did not move needs a decision of its own.
         """
-        notices = [one.notice for one in settlements if one.notice is not None]
+        settlements = sorted(settlements, key=lambda one: one.order_no)
+        places = [(at, one.notice) for at, one in enumerate(settlements, start=1) if one.notice is not None]
+        notices = [notice for _, notice in places]
         async with connection(self._commits) as conn:
             rows = await conn.fetch(
                 self._sql.settle,
@@ -155,18 +166,20 @@ class PaymentLedger:
                 [notice.mchid for notice in notices],
                 [notice.subject for notice in notices],
                 [notice.body for notice in notices],
+                [at for at, _ in places],
             )
         return {row["order_no"]: row["sale_id"] for row in rows}
 
     async def retake(self, settlement: Settlement, sale_id: str, epoch: int) -> bool:
         """A released order is paid after all, with its units, and its payment is written; False when it was released
         no more. Raises StaleEpoch, NoUnitsLeft and SessionCancelled: then nothing was written."""
+        from_states = sources(Event.RETAKEN, State.PAID)
         try:
             async with transaction(self._pool) as conn:
                 row = await conn.fetchrow(
                     self._sql.retake,
                     settlement.order_no,
-                    sources(Event.RETAKEN, State.PAID),
+                    from_states,
                     sale_id,
                     epoch,
                     self._duty_kinds,
@@ -174,7 +187,9 @@ class PaymentLedger:
                 assert row is not None
                 if row["fence"] == 0:
                     raise StaleEpoch(sale_id)
-                if row["order_no"] is None and await conn.fetchval(self._sql.find_cancelled, settlement.order_no):
+                if row["order_no"] is None and await conn.fetchval(
+                    self._sql.find_cancelled, settlement.order_no, from_states
+                ):
                     raise SessionCancelled(settlement.order_no)
                 await self._write_payment(conn, settlement, sale_id)
         except asyncpg.CheckViolationError as error:

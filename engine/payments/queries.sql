@@ -3,15 +3,24 @@
 
 -- name: start_payments
 -- The account is chosen once: the order keeps the one it began with, else its sale names it, else the caller does.
+-- An account that is not ours begins nothing: nobody could ask about the order or close it, and its units would stay
+-- held for ever.
+with wanted as (
+    select o.order_no, o.sale_id, w.buyer, coalesce(o.mchid, s.mchid, w.mchid) as mchid
+    from unnest($1::text[], $2::bytea[], $3::bigint[], $4::text[]) as w (order_no, buyer, now_ms, mchid)
+    join orders o on o.order_no = w.order_no and o.buyer = w.buyer
+        and o.deadline > to_timestamp(w.now_ms / 1000.0)
+    join sales s on s.sale_id = o.sale_id
+)
 update orders o
-set state = 'paying', changed_at = now(),
-    mchid = coalesce(o.mchid, (select s.mchid from sales s where s.sale_id = o.sale_id), w.mchid),
-    next_check_at = coalesce(o.next_check_at, now() + interval '5 seconds')
-from unnest($1::text[], $2::bytea[], $3::bigint[], $4::text[]) as w (order_no, buyer, now_ms, mchid)
-where o.order_no = w.order_no and o.buyer = w.buyer and o.state = any($5::order_state[])
-    and o.deadline > to_timestamp(w.now_ms / 1000.0)
+set state = case when w.mchid = any($6::text[]) then 'paying' else o.state end, changed_at = now(),
+    mchid = case when w.mchid = any($6::text[]) then coalesce(o.mchid, w.mchid) else o.mchid end,
+    next_check_at = case when w.mchid = any($6::text[]) then coalesce(o.next_check_at, now() + interval '5 seconds')
+                    else o.next_check_at end
+from wanted w
+where o.order_no = w.order_no and o.sale_id = w.sale_id and o.state = any($5::order_state[])
 returning o.order_no, o.buyer, o.amount_fen, (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms,
-    o.mchid, case when o.prepay_until > now() then o.prepay_id end as prepay_id,
+    coalesce(o.mchid, w.mchid) as mchid, case when o.prepay_until > now() then o.prepay_id end as prepay_id,
     (select openid_sealed from buyers b where b.buyer = o.buyer) as openid_sealed
 
 -- name: keep_prepays
@@ -35,24 +44,26 @@ where (order_no, sale_id) in (
     where state = any($1::order_state[]) and next_check_at <= now()
     order by next_check_at limit $3 for update skip locked
 )
-returning order_no
+returning order_no, extract(epoch from now() - changed_at)::float8 as age_s
 
 -- name: settle
 -- Amount, merchant and buyer are part of the condition: money that differs in any of them moves nothing. The notice
 -- that told it is kept in the same transaction, decided or not, so that it may be acknowledged either way.
 with wanted as (
     select * from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::integer[], $6::timestamptz[], $7::text[])
-        as w (order_no, transaction_id, mchid, buyer, total_fen, success_at, learned_by)
+        with ordinality as w (order_no, transaction_id, mchid, buyer, total_fen, success_at, learned_by, place)
 ), moved as (
     update orders o set state = 'paid', changed_at = now(), next_check_at = null, mchid = w.mchid
     from wanted w
     where o.order_no = w.order_no and o.state = any($8::order_state[]) and o.amount_fen = w.total_fen
         and o.buyer = w.buyer and coalesce(o.mchid, w.mchid) = w.mchid
-    returning o.order_no, o.sale_id
+    returning o.order_no, o.sale_id, w.mchid, w.buyer, w.total_fen
+), fits as (
+    -- A report that differs may stand beside the right one for the same order: it settles nothing.
+    select w.*, m.sale_id from wanted w join moved m using (order_no, mchid, buyer, total_fen)
 ), written as (
     insert into payments (transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by)
-    select w.transaction_id, m.order_no, m.sale_id, w.mchid, w.total_fen, w.success_at, w.learned_by
-    from wanted w join moved m using (order_no)
+    select transaction_id, order_no, sale_id, mchid, total_fen, success_at, learned_by from fits
     on conflict do nothing
 ), owed as (
     insert into duties (kind, subject, order_no)
@@ -61,10 +72,10 @@ with wanted as (
 ), kept as (
     insert into notices (digest, notice_id, event_type, mchid, subject, body, outcome, decided_at)
     select n.digest, n.notice_id, n.event_type, n.mchid, n.subject, n.body,
-           case when m.order_no is not null then 'paid' end, case when m.order_no is not null then now() end
-    from unnest($10::bytea[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[])
-        as n (digest, notice_id, event_type, mchid, subject, body)
-    left join moved m on m.order_no = n.subject
+           case when f.place is not null then 'paid' end, case when f.place is not null then now() end
+    from unnest($10::bytea[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bigint[])
+        as n (digest, notice_id, event_type, mchid, subject, body, place)
+    left join fits f on f.place = n.place
     on conflict do nothing
 )
 select order_no, sale_id from moved
@@ -96,10 +107,11 @@ with fence as (
 select (select count(*) from fence) as fence, (select order_no from moved) as order_no
 
 -- name: find_cancelled
--- Whether a session of the order was cancelled: then its money goes back.
+-- Whether the order still waits for this decision, and a session of it was cancelled: then its money goes back.
 select exists (
-    select from order_items i join skus using (sku_id) join sessions s using (session_id)
-    where i.order_no = $1 and s.cancelled_at is not null
+    select from orders o join order_items i using (order_no, sale_id) join skus using (sku_id)
+    join sessions s using (session_id)
+    where o.order_no = $1 and o.state = any($2::order_state[]) and s.cancelled_at is not null
 ) as cancelled
 
 -- name: write_payment

@@ -5,6 +5,7 @@ import asyncio
 import enum
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -42,7 +43,7 @@ class Starter:
         self._description = description
         self._calls = asyncio.Semaphore(PREPAY_COUNT_MAX)
         self._starts: Batcher[PaymentWish, StartedPayment | None] = Batcher(
-            ledger.start_payments,
+            partial(ledger.start_payments, mchids=provider.mchids),
             batch_count_max=START_COUNT_MAX,
             queue_count_max=START_QUEUE_COUNT_MAX,
             spacing_s=START_SPACING_S,

@@ -29,7 +29,9 @@ async def test_a_hold_before_its_deadline_stays(house: Rooms) -> None:
 
 async def test_an_order_under_payment_goes_to_closing_and_keeps_its_units(house: Rooms) -> None:
     order = await house.place("ann", floor=3)
-    await house.ledger.start_payments([PaymentWish(order.order_no, order.buyer, 0, "1900000777")])
+    await house.ledger.start_payments(
+        [PaymentWish(order.order_no, order.buyer, 0, "1900000777")], mchids={"1900000777"}
+    )
     await house.lapse()
     await house.sweeper.run_once()
     found = await house.book.read(order.order_no)

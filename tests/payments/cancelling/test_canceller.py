@@ -127,7 +127,7 @@ async def test_held_orders_end_at_once(two: Rooms, canceller: Canceller) -> None
 
 async def test_orders_under_payment_go_to_closing(two: Rooms, canceller: Canceller) -> None:
     order = await two.place("ann", floor=2)
-    await two.ledger.start_payments([PaymentWish(order.order_no, order.buyer, 0, "1900000001")])
+    await two.ledger.start_payments([PaymentWish(order.order_no, order.buyer, 0, "1900000001")], mchids={"1900000001"})
     await cancelled(two)
     await run(canceller)
     assert await state_of(two, order) is State.CLOSING
@@ -137,7 +137,7 @@ async def test_an_order_that_is_paid_while_it_closes_is_refunded_without_a_new_p
     two: Rooms, canceller: Canceller, rows: Rows
 ) -> None:
     order = await two.place("ann", floor=2)
-    await two.ledger.start_payments([PaymentWish(order.order_no, order.buyer, 0, "1900000001")])
+    await two.ledger.start_payments([PaymentWish(order.order_no, order.buyer, 0, "1900000001")], mchids={"1900000001"})
     await cancelled(two)
     await run(canceller)
     await two.sql("update orders set state = 'paid' where state = 'closing' returning 1")
