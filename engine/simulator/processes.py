@@ -190,7 +190,7 @@ class _Parent:
         loop = asyncio.get_running_loop()
         asked_to_stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, asked_to_stop.set)
-        loop.add_reader(self._life_read, lambda: os._exit(1))  # The parent was killed.
+        loop.add_reader(self._life_read, self._end_orphaned)
         await ROLES[child.role](
             self._plan,
             Life(
@@ -200,6 +200,11 @@ class _Parent:
                 asked_to_stop=asked_to_stop,
             ),
         )
+
+    def _end_orphaned(self) -> None:
+        """The parent was killed: what it would have tidied up is for us to do."""
+        shutil.rmtree(self._plan.folder, ignore_errors=True)
+        os._exit(1)
 
     def _say_ready(self) -> None:
         os.write(self._ready_write, b".")

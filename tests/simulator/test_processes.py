@@ -289,10 +289,13 @@ async def test_a_port_in_use_starts_nothing_and_says_why(lasting: Running, home:
 
 async def test_a_killed_parent_leaves_nobody_behind(brief: Running, separate: aiohttp.ClientSession) -> None:
     running = await pids(Caller(separate, brief.credentials, brief.port, ""))
+    sockets = [Path(link.laddr) for link in psutil.Process(running["ledger"]).net_connections("unix") if link.laddr]
+    assert sockets[0].exists()
     brief.end(signal.SIGKILL)
     async with asyncio.timeout(10):
         while any(map(is_alive, (running["ledger"], *running["fronts"], *running["callers"]))):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    assert not sockets[0].parent.exists()
 
 
 async def test_all_of_it_ends_on_sigterm(brief: Running, separate: aiohttp.ClientSession) -> None:
