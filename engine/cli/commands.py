@@ -4,7 +4,7 @@ import asyncio
 import os
 import shlex
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -218,6 +218,7 @@ def sale_apply(
     if opens_in is not None:
         sale_file = opening_at(sale_file, round((time.time() + opens_in) * 1000))
     config = ctx.obj.config()
+    _refuse_strange_accounts(config, sale_file.sales)
     told = MessageKind.CHANGED in config.miniprogram.templates
     changes = _in_ledger(config, lambda conn: apply(conn, sale_file, dry_run=dry_run, tell_changed=told))
     for change in changes:
@@ -228,6 +229,17 @@ def sale_apply(
         out().print(Text(f"{file}: {len(changes)} changes, none of them made."), style=DOUBTFUL)
     else:
         out().print(Text(f"{file}: {len(changes)} changes made."), style=GOOD)
+
+
+def _refuse_strange_accounts(config: Config, sales: Iterable["Sale"]) -> None:
+    """No order of a sale whose account is not in the settings could ever be paid."""
+    known = {config.wechat.mchid, *(merchant.mchid for merchant in config.wechat.merchants)}
+    for sale in sales:
+        if sale.mchid is not None and sale.mchid not in known:
+            raise Stop(
+                f"The sale {sale.sale_id} names the merchant account {sale.mchid}, which the settings do not have. "
+                f"Known are {', '.join(sorted(known))}; add it under [[wechat.merchants]]."
+            )
 
 
 @sale_app.command("pause")

@@ -39,6 +39,17 @@ def test_a_dry_run_makes_no_change(run: Run, database_url: str, file: Path) -> N
     assert first.out.endswith("6 changes, none of them made.\n")
 
 
+def test_a_sale_that_names_an_account_without_settings_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "drop.toml").write_text(spoilt(("line_rate = 400", 'line_rate = 400\nmchid = "1900000999"')))
+
+    ended = run("sale", "apply", "drop.toml")
+
+    assert (ended.code, ended.err.split(". ")[0]) == (
+        2,
+        "The sale drop names the merchant account 1900000999, which the settings do not have",
+    )
+
+
 async def test_opens_in_moves_the_first_opening(run: Run, database_url: str, file: Path) -> None:
     before_ms = time.time() * 1000
     run("sale", "apply", "--opens-in", "60", "drop.toml", postgres_url=database_url)
