@@ -181,4 +181,4 @@ def test_the_fate_of_a_call_depends_on_seed_route_and_count_only() -> None:
 
 
 def test_knobs_know_every_route() -> None:
-    assert {route.name for route in routes.ROUTES} <= set(knobs.ROUTES)
+    assert {route.name for route in routes.ROUTES} == set(knobs.ROUTES)
