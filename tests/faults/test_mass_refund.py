@@ -17,9 +17,12 @@ import pytest
 from engine.simulator.credentials import Credentials, ensure
 from engine.simulator.ledger import Ledger as WeChatsLedger
 from engine.simulator.orders import Order, TradeState
+from tests.faults.promises import Journal, assert_kept
 from tests.faults.rig import Rig, show
-from tests.support.buyer import Crowd, new_openid
+from tests.faults.test_money import on_its_way_back, ordered, released_after_payment_began
+from tests.support.buyer import Answer, Crowd, new_openid
 from tests.support.engine import OnSale, get_json
+from tests.support.proxy import Hold
 
 ORDERS = 2000
 PRICE_FEN = 100
@@ -100,6 +103,48 @@ class Ledger:
         return await self.count(rows) >= least
 
 
+async def cancel(rig: Rig, crowd: Crowd, sale: OnSale) -> Answer:
+    return await crowd.ask(
+        "POST",
+        f"{rig.engine.admin_url}/admin/v1/sessions/{sale.sale_id}-evening/cancel",
+        body={"reason": "台风 Typhoon"},
+        headers={"Authorization": f"Bearer {rig.engine.admin_key}"},
+    )
+
+
+async def test_late_money_for_a_cancelled_session_goes_back_although_nobody_has_its_units(
+    rig: Rig, crowd: Crowd, journal: Journal
+) -> None:
+    sale = await rig.sell({"floor": 10}, per_buyer_max=2)
+    buyer = await crowd.ready_buyer(sale.sale_id)
+    order_no = await released_after_payment_began(rig, buyer, sale, journal)
+    assert (await cancel(rig, crowd, sale)).status == 202
+    await rig.pay_anyway(order_no)
+    await buyer.wait_for_state(order_no, "refunded")
+    assert on_its_way_back(rig, order_no) == 200
+    await assert_kept(rig, sale, journal)
+
+
+async def test_a_payment_that_meets_the_cancelling_on_its_way_goes_back(
+    rig: Rig, crowd: Crowd, journal: Journal
+) -> None:
+    sale = await rig.sell({"floor": 10}, per_buyer_max=2)
+    buyer = await crowd.ready_buyer(sale.sale_id)
+    order_no = await ordered(buyer, sale, journal)
+    started = await buyer.start_payment(order_no)
+    closing = f"/v3/pay/transactions/out-trade-no/{order_no}/close".encode()
+    await rig.set_luck(callback_loss=1.0)
+    with rig.trap_wechat(closing, hold=Hold.MESSAGE) as trap:
+        assert (await cancel(rig, crowd, sale)).status == 202
+        await rig.caught(trap)
+        # WeChat was asked and said "not paid"; the close is on its way; the buyer pays now.
+        assert (await buyer.tap_pay(started.json)).json["result"] == "ok"
+        trap.let_go()
+        await buyer.wait_for_state(order_no, "refunded")
+    assert on_its_way_back(rig, order_no) == 200
+    await assert_kept(rig, sale, journal)
+
+
 @pytest.mark.timeout(300)  # thousands of signatures, by both sides, on whatever the machine has left
 async def test_a_mass_refund_whose_jobs_are_killed_again_and_again_refunds_everybody_once(
     rig: Rig, crowd: Crowd, ledger: Ledger
@@ -112,12 +157,7 @@ async def test_a_mass_refund_whose_jobs_are_killed_again_and_again_refunds_every
         rig.engine.jobs.kill()
         await asyncio.to_thread(rig.engine.jobs.start)
 
-    answer = await crowd.ask(
-        "POST",
-        f"{rig.engine.admin_url}/admin/v1/sessions/{sale.sale_id}-evening/cancel",
-        body={"reason": "台风 Typhoon"},
-        headers={"Authorization": f"Bearer {rig.engine.admin_key}"},
-    )
+    answer = await cancel(rig, crowd, sale)
     assert answer.status == 202, answer
     assert (answer.json["undecided"], answer.json["fen"]) == (ORDERS, ORDERS * PRICE_FEN)
 
