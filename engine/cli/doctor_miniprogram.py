@@ -8,7 +8,7 @@ import aiohttp
 from engine.cli.findings import Finding, fail, ok, warning
 from engine.config import Config
 from engine.infra.outage import ProviderAway
-from engine.miniprogram.reading import Unreadable, read_object
+from engine.infra.reading import Unreadable, read_object
 from engine.miniprogram.wire import Wire
 
 SUBJECT = "mini program"

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from engine import telemetry
 from engine.infra.outage import ProviderAway
 from engine.infra.postgres import connection
+from engine.infra.reading import Unreadable, read_object, text, whole
 from engine.miniprogram.queries import QUERIES
-from engine.miniprogram.reading import Unreadable, read_object, text, whole
 from engine.miniprogram.wire import Wire
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+ACCESS_TOKEN_MAX = 2048  # 512 characters must be kept ready
 NONCE_BYTES = 12
 RENEW_BEFORE_S = 240.0  # within the last five minutes, in which WeChat gives the next token
 LEASE_MARGIN_S = 5.0  # beyond the two questions that a renewal may take
@@ -169,7 +170,10 @@ class AccessTokens:
             fields = read_object(answer)
             if (errcode := fields.get("errcode", 0)) != 0:
                 raise ProviderAway(f"stable_token: errcode {errcode}")
-            token, expires_s = text(fields, "access_token"), float(whole(fields, "expires_in"))
+            token, expires_s = (
+                text(fields, "access_token", length_max=ACCESS_TOKEN_MAX),
+                float(whole(fields, "expires_in")),
+            )
         except Unreadable as error:
             raise ProviderAway(f"stable_token: unreadable: {error}") from None
         if expires_s <= 0:

@@ -15,11 +15,12 @@ from typing import Any
 
 from engine import telemetry
 from engine.infra.outage import Outage, ProviderAway
+from engine.infra.reading import Unreadable, nested, read_object, text, whole
 from engine.miniprogram.access_token import AccessTokens
 from engine.miniprogram.errcodes import BUSY, TOKEN_STALE, Refused, refused
-from engine.miniprogram.reading import Unreadable, nested, read_object, text, whole
 from engine.miniprogram.wire import NotReached, Wire
 
+URL_LINK_MAX = 2048
 SCENE_MAX = 32
 SCENE_CHARS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!#$&'()*+,/:;=?@-._~")
 ITEM_DESC_MAX = 120
@@ -156,7 +157,7 @@ class MiniProgramApi:
         if isinstance(answer, Refused):
             return answer
         with _readable(name):
-            return text(read_object(answer), "url_link")
+            return text(read_object(answer), "url_link", length_max=URL_LINK_MAX)
 
     async def check_text(self, content: str, *, openid: str, scene: int = COMMENT) -> Suggestion | Refused:
         """WeChat's opinion of a text that a buyer wrote. scene: 1 profile, 2 comment, 3 forum, 4 social."""

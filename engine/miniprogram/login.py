@@ -15,7 +15,7 @@ import aiohttp
 
 from engine.config import Wechat
 from engine.infra.outage import ProviderAway
-from engine.miniprogram.reading import Unreadable, read_object, text
+from engine.infra.reading import Unreadable, read_object, text
 from engine.miniprogram.wire import Wire
 
 CODE_LENGTH_MAX = 128  # WeChat's codes have 32; what is longer is not worth a request

@@ -16,7 +16,11 @@ from engine.stock.stock import VERBS as STOCK_VERBS
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "lua").glob("*/*.lua"))
 HEADINGS = ["KEYS", "ARGV", "CODES", "REPLY", "COST", "WHY"]
-ROOMS = {"stock": (stock_codes, STOCK_VERBS), "line": (line_codes, LINE_VERBS), "payments": (payment_codes, PAYMENT_VERBS)}
+ROOMS = {
+    "stock": (stock_codes, STOCK_VERBS),
+    "line": (line_codes, LINE_VERBS),
+    "payments": (payment_codes, PAYMENT_VERBS),
+}
 
 
 def codes_in_header(source: str) -> list[str]:

@@ -10,12 +10,13 @@ import structlog
 
 from engine.config.fapiao import Fapiao as Rules
 from engine.infra.outage import Outage, ProviderAway
+from engine.infra.reading import Unreadable
 from engine.payments.fapiao.book import FapiaoBook
 from engine.payments.fapiao.content import FAPIAOS_PER_APPLICATION_MAX
 from engine.payments.fapiao.records import Fapiao, Money, NextRound, Scene, fapiao_id_of
 from engine.payments.fapiao.states import FAILED, Event, State
 from engine.payments.port import OtherNotice
-from engine.payments.wechat.contents import Unreadable, moment_or_none
+from engine.payments.wechat.contents import moment_or_none
 from engine.payments.wechat.fapiao import FapiaoApi
 from engine.payments.wechat.fapiao_answers import TitleLink, TroubleKind
 from engine.web.buyers import Privacy

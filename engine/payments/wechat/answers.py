@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeGuard
 
+from engine.infra.reading import Unreadable, read_object, text
 from engine.payments.port import (
     CloseResult,
     Prepaid,
@@ -23,17 +24,7 @@ from engine.payments.port import (
     TradeReport,
     TradeState,
 )
-from engine.payments.wechat.contents import (
-    Unreadable,
-    error_code,
-    fen,
-    in_fen,
-    moment_or_none,
-    paid_report,
-    read_object,
-    refund_state,
-    text,
-)
+from engine.payments.wechat.contents import error_code, fen, in_fen, moment_or_none, paid_report, refund_state
 
 PREPAY_ID_MAX = 64
 

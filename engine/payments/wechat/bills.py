@@ -14,12 +14,12 @@ from pathlib import Path
 import structlog
 
 from engine.infra.outage import ProviderAway
+from engine.infra.reading import Unreadable, read_object, text
 from engine.payments.bills.days import day_of
 from engine.payments.bills.files import check_hash, discard, keep
 from engine.payments.bills.format import BillUnreadable
 from engine.payments.bills.source import Absence, BillRefused, BillType
 from engine.payments.wechat.answers import Answer, Silence, is_refusal
-from engine.payments.wechat.contents import Unreadable, read_object, text
 from engine.payments.wechat.gateway import Gateway
 
 log = structlog.get_logger(__name__)

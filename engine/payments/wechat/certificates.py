@@ -24,8 +24,8 @@ import structlog
 from cryptography.exceptions import InvalidTag
 
 from engine import telemetry
+from engine.infra.reading import Unreadable, nested, read_object, text
 from engine.payments.wechat.answers import Answer, Silence
-from engine.payments.wechat.contents import Unreadable, nested, read_object, text
 from engine.payments.wechat.keys import PlatformCertificate, VerifyingKeys, certificate_from_pem
 from engine.payments.wechat.messages import decrypted, from_base64
 

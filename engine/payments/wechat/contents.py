@@ -11,46 +11,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from engine.infra.reading import Unreadable, nested, read_object, text
 from engine.payments.port import PaidReport, RefundState
 from engine.payments.wechat.messages import normalised
 
-TEXT_MAX = 256  # the longest field the documents allow is 255
 CODE_MAX = 64
 
 REFUND_STATES: Mapping[str, RefundState] = {
     state: RefundState(state) for state in ("PROCESSING", "SUCCESS", "ABNORMAL", "CLOSED")
 }
-
-
-class Unreadable(ValueError):
-    """The JSON lacks what it must have; the message names the field."""
-
-
-def read_object(raw: bytes) -> Mapping[str, Any]:
-    try:
-        parsed = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise Unreadable("not JSON") from None
-    if type(parsed) is not dict:
-        raise Unreadable("not an object")
-    return parsed
-
-
-def nested(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = fields.get(name)
-    if type(value) is not dict:
-        raise Unreadable(name)
-    return value
-
-
-def text(fields: Mapping[str, Any], name: str) -> str:
-    """A non-empty string of sane length."""
-    value = fields.get(name)
-    if type(value) is not str or not 0 < len(value) <= TEXT_MAX:
-        raise Unreadable(name)
-    return value
 
 
 def fen(fields: Mapping[str, Any], name: str) -> int:

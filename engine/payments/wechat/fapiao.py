@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from engine.infra.reading import Unreadable, text
 from engine.payments.wechat.answers import Answer, Silence
-from engine.payments.wechat.contents import Unreadable, text
 from engine.payments.wechat.fapiao_answers import (
     FapiaoReport,
     Title,

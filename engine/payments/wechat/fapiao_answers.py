@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from engine.infra.reading import TEXT_MAX, Unreadable, read_object, text
 from engine.payments.wechat.answers import Answer, Silence, is_refusal
-from engine.payments.wechat.contents import TEXT_MAX, Unreadable, read_object, text
 
 NOT_THERE_CODES = frozenset({"RESOURCENOTEXISTS", "ORDERNOTEXIST", "NOTFOUND"})
 TITLE_LENGTHS: Mapping[str, int] = {

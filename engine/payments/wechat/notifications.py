@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from multidict import MultiMapping
 
+from engine.infra.reading import Unreadable, nested, read_object, text
 from engine.payments.port import (
     Notice,
     NotificationRefused,
@@ -26,17 +27,7 @@ from engine.payments.port import (
     RefundState,
 )
 from engine.payments.wechat.authenticity import flaw_of
-from engine.payments.wechat.contents import (
-    Unreadable,
-    fen,
-    in_fen,
-    moment_or_none,
-    nested,
-    paid_report,
-    read_object,
-    refund_state,
-    text,
-)
+from engine.payments.wechat.contents import fen, in_fen, moment_or_none, paid_report, refund_state
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.messages import decrypted, from_base64
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from engine.infra.reading import Unreadable, read_object
 from engine.payments.port import CloseResult, Prepaid, RefundState, TradeState
 from engine.payments.wechat.answers import (
     Answer,
@@ -22,7 +23,6 @@ from engine.payments.wechat.answers import (
 )
 from engine.payments.wechat.authenticity import SIGNED_HEADERS
 from engine.payments.wechat.certificates import opened
-from engine.payments.wechat.contents import Unreadable, read_object
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.transport import Arrival
 from engine.payments.wechat.trust import judge

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from engine.infra.reading import Unreadable
 from engine.payments.port import NotificationRefused, PaidNotice, RefundState, TradeState
 from engine.payments.wechat.account import Account
 from engine.payments.wechat.certificates import Certificates, Refreshed, opened
 from engine.payments.wechat.client import WeChatPay
-from engine.payments.wechat.contents import Unreadable
 from engine.payments.wechat.endpoints import CERTIFICATES_PATH
 from engine.payments.wechat.keys import VerifyingKeys
 from tests.payments.wechat import platform

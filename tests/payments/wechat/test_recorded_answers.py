@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
+from engine.infra.reading import Unreadable
 from engine.payments.wechat.answers import (
     Answer,
     close_result,
@@ -19,7 +20,6 @@ from engine.payments.wechat.answers import (
     trade_report,
 )
 from engine.payments.wechat.certificates import opened
-from engine.payments.wechat.contents import Unreadable
 from engine.payments.wechat.keys import VerifyingKeys
 from engine.payments.wechat.transport import Arrival
 from engine.payments.wechat.trust import judge

@@ -1,6 +1,5 @@
-"""Reads what api.weixin.qq.com says: JSON with an `errcode`, HTTP 200 even for errors.
-
-A reader returns a whole value or raises Unreadable, which names the field and never its content.
+"""Reads JSON that somebody else wrote: a reader returns a whole value or raises Unreadable, which names the field and
+never its content.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from typing import Any
 
 import orjson
 
-TEXT_MAX = 2048  # the longest text is an access token, for which 512 characters must be kept ready
+TEXT_MAX = 256  # of a field whose document names no other length
 
 
 class Unreadable(ValueError):
-    """The answer lacks what it must have; the message names the field."""
+    """The JSON lacks what it must have; the message names the field."""
 
 
 def read_object(raw: bytes) -> Mapping[str, Any]:
@@ -36,10 +35,10 @@ def nested(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def text(fields: Mapping[str, Any], name: str) -> str:
+def text(fields: Mapping[str, Any], name: str, *, length_max: int = TEXT_MAX) -> str:
     """A non-empty string of sane length."""
     value = fields.get(name)
-    if type(value) is not str or not 0 < len(value) <= TEXT_MAX:
+    if type(value) is not str or not 0 < len(value) <= length_max:
         raise Unreadable(name)
     return value
 
