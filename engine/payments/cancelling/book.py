@@ -70,9 +70,9 @@ async def find_cancelled(conn: "Connection") -> list[CancelledSession]:
     ]
 
 
-async def find_open(conn: "Connection", sku_ids: Sequence[str], *, count_max: int) -> list[OpenOrder]:
-    """Orders with these SKUs that are held or under payment."""
-    rows = await conn.fetch(QUERIES.find_open, list(sku_ids), count_max)
+async def find_open(conn: "Connection", session: CancelledSession, *, count_max: int) -> list[OpenOrder]:
+    """Orders with tickets of the session that are held or under payment."""
+    rows = await conn.fetch(QUERIES.find_open, list(session.sale_ids), list(session.sku_ids), count_max)
     return [OpenOrder(row["order_no"], row["sale_id"], State(row["state"])) for row in rows]
 
 

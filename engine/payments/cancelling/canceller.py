@@ -113,7 +113,7 @@ class Canceller:
     async def _end_open(self, session: CancelledSession) -> set[str]:
         """Release what is held, close what is under payment; the orders that are open still."""
         async with connection(self._pool) as conn:
-            found = await find_open(conn, session.sku_ids, count_max=OPEN_COUNT_MAX)
+            found = await find_open(conn, session, count_max=OPEN_COUNT_MAX)
         paying = [order.order_no for order in found if order.state is State.PAYING]
         if paying:
             await self._book.start_closing(paying, Event.CANCELLED)

@@ -18,11 +18,12 @@ select s.session_id, s.cancel_reason as reason, extract(epoch from now() - s.can
 from sessions s where s.cancelled_at is not null order by s.cancelled_at, s.session_id
 
 -- name: find_open
+-- The sales are named, so that the flood of another sale costs no look at its orders.
 select o.order_no, o.sale_id, o.state::text as state from orders o
-where o.state in ('held', 'paying', 'closing') and exists (
-    select from order_items i where i.order_no = o.order_no and i.sale_id = o.sale_id and i.sku_id = any($1::text[])
+where o.sale_id = any($1::text[]) and o.state in ('held', 'paying', 'closing') and exists (
+    select from order_items i where i.order_no = o.order_no and i.sale_id = o.sale_id and i.sku_id = any($2::text[])
 )
-limit $2
+limit $3
 
 -- name: find_paid
 -- One page of a sale's paid orders that still have tickets of these SKUs, in the order of their requests. The limits
