@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.requests import post
 from bench.stack import Stack
-from engine.simulator import credentials, crypto, notices
-from engine.simulator.authorization import SCHEME
-from engine.simulator.orders import Order, TradeState
+from engine.simulator.keys import credentials, crypto
+from engine.simulator.pay import notices
+from engine.simulator.pay.orders import Order, TradeState
+from engine.simulator.processes.authorization import SCHEME
 
 
 def paid(stack: Stack, orders: Mapping[str, str], *, total_fen: int) -> list[bytes]:

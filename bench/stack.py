@@ -24,7 +24,7 @@ from engine.embedded import local_config
 from engine.embedded.child import Child, free_port
 from engine.embedded.postgres import PostgresServer
 from engine.embedded.valkey import ValkeyServer
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 
 # Passes and seals are made before the clock starts and must outlive the longest run.
 PASS_S = 3600

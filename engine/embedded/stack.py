@@ -28,7 +28,7 @@ from engine.embedded.postgres import PostgresServer
 from engine.embedded.program import Program
 from engine.embedded.supervisor import StopAsked, Supervisor, Wishes
 from engine.embedded.valkey import ValkeyServer
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 
 PUBLIC_PORT = 8080
 DATABASE = "floodgate"

@@ -7,5 +7,8 @@ imports no other room of this project and is useful alone: `python -m engine.sim
 DIR`.
 
 It refuses to be lenient: what WeChat would refuse is refused here with the same status, code and headers.
-Where public sources disagree about WeChat, the choice is a named knob in `faults.py`.
+Where public sources disagree about WeChat, the choice is a named knob in `luck`.
+
+The rules are pure and grouped by what they are about: `pay`, `bills`, `fapiao`, `weixin`, `luck`. `office` keeps the
+truth and decides by them, in one process; `processes` says who else runs and speaks; `keys` sign.
 """

@@ -13,12 +13,14 @@ from typing import Annotated
 import typer
 import uvloop
 
-from engine.simulator import faults, keys, manual, processes
-from engine.simulator.credentials import CredentialsError
-from engine.simulator.faults import Faults, FaultsError
-from engine.simulator.journal import LedgerError
-from engine.simulator.roles import Plan
-from engine.simulator.server import Simulator
+from engine.simulator.keys import keyring as keys
+from engine.simulator.keys.credentials import CredentialsError
+from engine.simulator.luck import faults, manual
+from engine.simulator.luck.faults import Faults, FaultsError
+from engine.simulator.office.journal import LedgerError
+from engine.simulator.processes import supervisor
+from engine.simulator.processes.roles import Plan
+from engine.simulator.processes.server import Simulator
 
 
 def _show_knobs(asked: bool) -> None:
@@ -90,11 +92,11 @@ def simulator(
                 callers=callers,
                 http_anywhere=allow_http_notify,
             )
-            processes.run(plan, workers=workers, ready=_say_ready)
+            supervisor.run(plan, workers=workers, ready=_say_ready)
     except (FaultsError, CredentialsError, LedgerError, OSError) as error:
         typer.echo(f"simulator: {error}", err=True)
         raise typer.Exit(2) from error
-    except processes.StartError as error:
+    except supervisor.StartError as error:
         raise typer.Exit(2) from error
 
 

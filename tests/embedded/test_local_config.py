@@ -8,7 +8,7 @@ import pytest
 from engine.config import load_config
 from engine.embedded import local_config
 from engine.embedded.child import StartError
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 
 
 def some_sections(folder: Path) -> local_config.Sections:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.embedded.postgres import PostgresServer
 from engine.embedded.valkey import ValkeyServer
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 from tests.faults.promises import Journal
 from tests.faults.rig import Rig
 from tests.support.buyer import Buyer, Crowd

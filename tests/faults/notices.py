@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from engine.simulator import crypto, notices
-from engine.simulator.authorization import SCHEME
-from engine.simulator.credentials import Credentials, ensure
-from engine.simulator.orders import Order, TradeState
+from engine.simulator.keys import crypto
+from engine.simulator.keys.credentials import Credentials, ensure
+from engine.simulator.pay import notices
+from engine.simulator.pay.orders import Order, TradeState
+from engine.simulator.processes.authorization import SCHEME
 from tests.faults.rig import Rig
 from tests.support.buyer import Answer, Crowd
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
-from engine.simulator.credentials import Credentials, ensure
-from engine.simulator.ledger import Ledger as WeChatsLedger
-from engine.simulator.orders import Order, TradeState
+from engine.simulator.keys.credentials import Credentials, ensure
+from engine.simulator.office.ledger import Ledger as WeChatsLedger
+from engine.simulator.pay.orders import Order, TradeState
 from tests.faults.promises import Journal, assert_kept
 from tests.faults.rig import Rig, show
 from tests.faults.test_money import on_its_way_back, ordered, released_after_payment_began

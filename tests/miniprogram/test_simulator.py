@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from engine.config import FieldType
 from engine.embedded.postgres import run_sql
 from engine.miniprogram.fields import FieldRefused, fit
-from engine.simulator import credentials, keywords
-from engine.simulator.mini_program import phone
+from engine.simulator.keys import credentials
+from engine.simulator.weixin import keywords
+from engine.simulator.weixin.mini_program import phone
 from tests.conftest import url_of_database
 from tests.support.buyer import Answer, Buyer, Crowd, clock_s
 from tests.support.engine import Engine, OnSale, Stores, sale_text

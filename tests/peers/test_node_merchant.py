@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.simulator.faults import Faults
-from engine.simulator.server import Simulator
+from engine.simulator.luck.faults import Faults
+from engine.simulator.processes.server import Simulator
 
 HERE = Path(__file__).parent / "node"
 PROMPT = Faults(callback_delay_ms=(0, 0), refund_delay_ms=(0, 0))

@@ -14,10 +14,10 @@ import pytest
 from aiohttp import web
 from wechatpayv3 import WeChatPay, WeChatPayType
 
-from engine.simulator import credentials, crypto, keys
-from engine.simulator.credentials import Credentials
-from engine.simulator.faults import Faults
-from engine.simulator.server import Simulator
+from engine.simulator.keys import credentials, crypto, keyring
+from engine.simulator.keys.credentials import Credentials
+from engine.simulator.luck.faults import Faults
+from engine.simulator.processes.server import Simulator
 
 OPENID = "o" + "Aa1_-zZ9" * 3 + "xyz"
 PROMPT = Faults(callback_delay_ms=(0, 0), callback_retry_scale=0.001, refund_delay_ms=(0, 0), refund_spacing_ms=0)
@@ -26,7 +26,7 @@ PROMPT = Faults(callback_delay_ms=(0, 0), callback_retry_scale=0.001, refund_del
 @pytest.fixture(scope="session")
 def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("merchant")
-    keys.ensure(home, merchants=2)
+    keyring.ensure(home, merchants=2)
     return home
 
 

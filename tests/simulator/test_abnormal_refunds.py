@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 from wechatpayv3 import WeChatPay
 
-from engine.simulator import keys
-from engine.simulator.refunds import OTHER_BANKCARD, Refund, RefundStatus, redirect, settle
-from engine.simulator.refusals import REFUND_NOT_ABNORMAL
-from engine.simulator.server import Simulator
+from engine.simulator.keys import keyring as keys
+from engine.simulator.pay.refunds import OTHER_BANKCARD, Refund, RefundStatus, redirect, settle
+from engine.simulator.pay.refusals import REFUND_NOT_ABNORMAL
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import Caller, Receiver, Reply
 from tests.simulator.test_peer import ask
 from tests.simulator.test_refunds import NOW_MS, accepted

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator.access_tokens import LIFE_MS, RENEWED_MS, AccessTokens
-from engine.simulator.faults import Faults
-from engine.simulator.quotas import Quota
+from engine.simulator.luck.faults import Faults
+from engine.simulator.weixin.access_tokens import LIFE_MS, RENEWED_MS, AccessTokens
+from engine.simulator.weixin.quotas import Quota
 
 ASKED = {"grant_type": "client_credential", "appid": "wx1", "secret": "s"}
 FORCED = ASKED | {"force_refresh": True}

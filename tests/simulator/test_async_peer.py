@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType
 
-from engine.simulator.server import Simulator
-from engine.simulator.shapes import CHINA
+from engine.simulator.pay.shapes import CHINA
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import OPENID, PROMPT, Caller, Receiver
 
 LUCK = replace(PROMPT, bill_today=True, fapiao_delay_ms=(0, 0))

@@ -6,8 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from engine.simulator import crypto
-from engine.simulator.authorization import (
+from engine.simulator.keys import crypto
+from engine.simulator.pay.refusals import Refusal
+from engine.simulator.processes.authorization import (
     MALFORMED,
     SCHEME,
     TOO_OLD,
@@ -16,7 +17,6 @@ from engine.simulator.authorization import (
     Merchant,
     check,
 )
-from engine.simulator.refusals import Refusal
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SERIAL = "A" * 40

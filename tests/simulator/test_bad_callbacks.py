@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from wechatpayv3 import WeChatPay
 
-from engine.simulator import crypto
-from engine.simulator.server import Simulator
+from engine.simulator.keys import crypto
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import Caller, Receiver
 
 Got = tuple[dict[str, str], bytes]

@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 from wechatpayv3 import WeChatPay
 
-from engine.simulator.bill_days import CUT_AFTER_MS, READY_AFTER_MS
-from engine.simulator.orders import DAY_MS
-from engine.simulator.server import Simulator, system_now_ms
+from engine.simulator.bills.days import CUT_AFTER_MS, READY_AFTER_MS
+from engine.simulator.pay.orders import DAY_MS
+from engine.simulator.processes.server import Simulator, system_now_ms
 from tests.simulator.conftest import PROMPT, Caller, Receiver, Reply
 from tests.simulator.test_peer import ask, order, pay
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator import bill_lines, bills
-from engine.simulator.bill_days import day_of, day_starts_ms, months_before
-from engine.simulator.bill_lines import escape, lines
-from engine.simulator.bills import BillType, Entry, entries, fee_fen
-from engine.simulator.orders import DAY_MS, Order, TradeState
-from engine.simulator.refunds import Refund, RefundStatus
+from engine.simulator.bills import lines as bill_lines
+from engine.simulator.bills import trade
+from engine.simulator.bills.days import day_of, day_starts_ms, months_before
+from engine.simulator.bills.lines import escape, lines
+from engine.simulator.bills.trade import BillType, Entry, entries, fee_fen
+from engine.simulator.pay.orders import DAY_MS, Order, TradeState
+from engine.simulator.pay.refunds import Refund, RefundStatus
 
 DAY = date(2026, 3, 1)
 NOON_MS = day_starts_ms(DAY) + DAY_MS // 2
@@ -182,7 +183,7 @@ amounts = st.lists(st.integers(1, 400), min_size=1, max_size=12)
 def test_fees_given_back_add_up_to_the_fee_when_all_is_refunded(parts: list[int], rate_bp: int) -> None:
     order = replace(PAID, total_fen=sum(parts))
     refunds = [replace(REFUND, out_refund_no=f"R{n}", refund_fen=part) for n, part in enumerate(parts)]
-    shares = bills.fees_returned(order, refunds, rate_bp)
+    shares = trade.fees_returned(order, refunds, rate_bp)
     assert sum(shares.values()) == fee_fen(order.total_fen, rate_bp)
     assert all(share >= 0 for share in shares.values())
 

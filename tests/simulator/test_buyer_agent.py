@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from engine.simulator import buyer
-from engine.simulator.buyer import Behaviour
-from engine.simulator.server import Simulator
+from engine.simulator.pay import buyer
+from engine.simulator.pay.buyer import Behaviour
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import PROMPT, Caller, Receiver
 
 

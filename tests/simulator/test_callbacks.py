@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from engine.simulator import crypto
-from engine.simulator.callbacks import RETRIES_S
+from engine.simulator.keys import crypto
+from engine.simulator.office.callbacks import RETRIES_S
 from tests.simulator.conftest import Caller, Receiver
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.simulator.credentials import CredentialsError, ensure
+from engine.simulator.keys.credentials import CredentialsError, ensure
 
 
 def test_the_second_call_returns_the_first_credentials(home: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator import fapiao
-from engine.simulator.fapiao import Document, Step
-from engine.simulator.fapiao_view import view
-from engine.simulator.refusals import (
+from engine.simulator.fapiao import life
+from engine.simulator.fapiao.life import Document, Step
+from engine.simulator.fapiao.view import view
+from engine.simulator.pay.refusals import (
     FAPIAO_CHANGED,
     FAPIAO_MISMATCH,
     FAPIAO_NOT_ISSUED,
@@ -51,7 +51,7 @@ def apply(
     most_fen: int = 1000,
     card: dict[str, str] | None = CARD,
 ) -> Document | Refusal:
-    return fapiao.apply(known, request, mchid="19", most_fen=most_fen, terms=terms, card=card, now_ms=1)
+    return life.apply(known, request, mchid="19", most_fen=most_fen, terms=terms, card=card, now_ms=1)
 
 
 def accepted(*ids: str, card: dict[str, str] | None = CARD) -> Document:
@@ -66,7 +66,7 @@ def numbers() -> Callable[[], str]:
 
 
 def step(document: Document, *, fails: bool = False) -> tuple[Document, list[Step]]:
-    return fapiao.advance(document, fails=lambda _state, _id: fails, fresh_number=numbers(), now_ms=1)
+    return life.advance(document, fails=lambda _state, _id: fails, fresh_number=numbers(), now_ms=1)
 
 
 def issued(*ids: str) -> Document:
@@ -97,13 +97,13 @@ def test_a_fapiao_is_issued_and_then_put_into_the_card_holder() -> None:
     assert (states(first), told) == ([("ISSUED", "INSERT_ACCEPTED")], [Step("ISSUED", "F1")])
     second, told = step(first)
     assert (states(second), told) == ([("ISSUED", "INSERTED")], [Step("INSERTED", "F1")])
-    assert not fapiao.is_open(second)
+    assert not life.is_open(second)
 
 
 def test_without_a_card_template_there_is_no_card() -> None:
     document, _ = step(accepted(card=None))
     assert states(document) == [("ISSUED", None)]
-    assert not fapiao.is_open(document)
+    assert not life.is_open(document)
 
 
 def test_a_failed_issue_is_told_to_nobody() -> None:
@@ -113,7 +113,7 @@ def test_a_failed_issue_is_told_to_nobody() -> None:
 
 def test_a_reversal_discards_the_card() -> None:
     held = step(issued())[0]
-    wanted = fapiao.reverse(held, reversal(held, "F1"))
+    wanted = life.reverse(held, reversal(held, "F1"))
     assert isinstance(wanted, dict)
     first, told = step(wanted)
     assert (states(first), told) == ([("REVERSED", "DISCARD_ACCEPTED")], [Step("REVERSED", "F1")])
@@ -123,17 +123,17 @@ def test_a_reversal_discards_the_card() -> None:
 
 def test_a_failed_reversal_may_be_asked_for_again() -> None:
     held = issued()
-    wanted = fapiao.reverse(held, reversal(held, "F1"))
+    wanted = life.reverse(held, reversal(held, "F1"))
     assert isinstance(wanted, dict)
     failed, _ = step(wanted, fails=True)
-    again = fapiao.reverse(failed, reversal(failed, "F1"))
+    again = life.reverse(failed, reversal(failed, "F1"))
     assert isinstance(again, dict)
     assert (states(failed)[0][0], states(again)[0][0]) == ("REVERSE_FAILED", "REVERSE_ACCEPTED")
 
 
 def test_one_of_two_is_reversed_alone() -> None:
     held = issued("F1", "F2")
-    wanted = fapiao.reverse(held, reversal(held, "F2"))
+    wanted = life.reverse(held, reversal(held, "F2"))
     assert isinstance(wanted, dict)
     assert [status for status, _ in states(wanted)] == ["ISSUED", "REVERSE_ACCEPTED"]
 
@@ -141,9 +141,9 @@ def test_one_of_two_is_reversed_alone() -> None:
 def test_asking_again_changes_nothing() -> None:
     held = issued()
     assert apply(asked(), held) is held
-    wanted = fapiao.reverse(held, reversal(held, "F1"))
+    wanted = life.reverse(held, reversal(held, "F1"))
     assert isinstance(wanted, dict)
-    assert fapiao.reverse(wanted, reversal(held, "F1")) is wanted
+    assert life.reverse(wanted, reversal(held, "F1")) is wanted
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_asking_again_changes_nothing() -> None:
         (FAPIAO_TOO_MUCH, apply(asked("F1", "F2", fen=501))),
         (FAPIAO_CHANGED, apply(asked("F2"), accepted(), terms="b")),
         (FAPIAO_CHANGED, apply(asked("F1"), step(accepted(), fails=True)[0], terms="b")),
-        (FAPIAO_NOT_ISSUED, fapiao.reverse(accepted(), reversal(issued(), "F1"))),
-        (FAPIAO_UNKNOWN, fapiao.reverse(issued(), reversal(issued("F9"), "F9"))),
-        (FAPIAO_MISMATCH, fapiao.reverse(issued("F2", "F1"), reversal(issued("F1"), "F1"))),
+        (FAPIAO_NOT_ISSUED, life.reverse(accepted(), reversal(issued(), "F1"))),
+        (FAPIAO_UNKNOWN, life.reverse(issued(), reversal(issued("F9"), "F9"))),
+        (FAPIAO_MISMATCH, life.reverse(issued("F2", "F1"), reversal(issued("F1"), "F1"))),
     ],
 )
 def test_each_wrong_request_has_its_refusal(refusal: Refusal, outcome: Document | Refusal) -> None:
@@ -191,14 +191,14 @@ def test_a_query_may_ask_for_one_fapiao() -> None:
     ],
 )
 def test_amounts_and_names_must_fit(request_: list[dict[str, Any]], path: str) -> None:
-    found = fapiao.faults_of(request_)
+    found = life.faults_of(request_)
     assert found is not None
     assert found[0] == path
 
 
 def test_a_discount_is_taken_off() -> None:
     lines = [item(100), item(20, discount=True)]
-    assert fapiao.faults_of([{"fapiao_id": "F1", "total_amount": 80, "items": lines}]) is None
+    assert life.faults_of([{"fapiao_id": "F1", "total_amount": 80, "items": lines}]) is None
 
 
 @given(
@@ -247,7 +247,7 @@ def test_a_fapiao_only_moves_along_its_life_and_always_comes_to_rest(tried: list
         if act == "reverse":
             blue = next(one for one in document["fapiao"] if one["fapiao_id"] == fapiao_id).get("blue")
             if blue is not None:
-                wanted = fapiao.reverse(document, reversal(document, fapiao_id))
+                wanted = life.reverse(document, reversal(document, fapiao_id))
                 assert isinstance(wanted, dict)
                 document = wanted
         else:
@@ -255,4 +255,4 @@ def test_a_fapiao_only_moves_along_its_life_and_always_comes_to_rest(tried: list
         for old, new in zip(states(before), states(document), strict=True):
             assert old[0] == new[0] or (old[0], new[0]) in MOVES
             assert old[1] == new[1] or (old[1], new[1]) in CARD_MOVES
-    assert not fapiao.is_open(document)
+    assert not life.is_open(document)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.simulator.faults import Faults, FaultsError, delay_s, draw, happens, read, read_profile
+from engine.simulator.luck.faults import Faults, FaultsError, delay_s, draw, happens, read, read_profile
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator import crypto, fates, knobs, routes
-from engine.simulator.faults import Faults
-from engine.simulator.limits import Limits, Nonces
+from engine.simulator.keys import crypto
+from engine.simulator.luck import fates, knobs
+from engine.simulator.luck.faults import Faults
+from engine.simulator.luck.limits import Limits, Nonces
+from engine.simulator.office import routes
 from tests.simulator.conftest import Caller, Reply
 
 BEFORE = ("answer_reset", "answer_limited", "answer_error_before", "answer_unavailable")

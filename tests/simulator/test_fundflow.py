@@ -8,10 +8,10 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator import fundflow
-from engine.simulator.fundflow import Movement, lines, movements
-from engine.simulator.orders import DAY_MS, Order
-from engine.simulator.refunds import Refund, RefundStatus
+from engine.simulator.bills import fund_flow
+from engine.simulator.bills.fund_flow import Movement, lines, movements
+from engine.simulator.pay.orders import DAY_MS, Order
+from engine.simulator.pay.refunds import Refund, RefundStatus
 from tests.simulator.test_bills import DAY, PAID, REFUND
 
 FLOW_NO = re.compile("`190000000120260301[0-9]{10},")
@@ -54,7 +54,7 @@ def test_the_file_is_header_rows_and_totals() -> None:
     ]
     assert totals_header == "资金流水总笔数,收入笔数,收入金额,支出笔数,支出金额"
     assert totals == "`4,`2,`123.50,`2,`10.74"
-    assert len(fundflow.COLUMNS) == 11
+    assert len(fund_flow.COLUMNS) == 11
 
 
 @given(st.lists(st.integers(1, 10**6), max_size=8), st.integers(0, 1000))

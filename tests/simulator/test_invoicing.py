@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.hashes import SHA1
 from wechatpayv3 import WeChatPay
 
-from engine.simulator.server import Simulator
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import OPENID, PROMPT, Caller, Receiver, Reply
 from tests.simulator.test_fapiao import item
 from tests.simulator.test_peer import ask

@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from wechatpayv3 import WeChatPay, WeChatPayType
 
-from engine.simulator import crypto, keys
-from engine.simulator.keys import Keyring
-from engine.simulator.server import Simulator
+from engine.simulator.keys import crypto
+from engine.simulator.keys import keyring as keys
+from engine.simulator.keys.keyring import Keyring
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import PROMPT, Caller, Receiver, Reply
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.simulator.keywords import FORMATS, fits, is_keyword
+from engine.simulator.weixin.keywords import FORMATS, fits, is_keyword
 
 RIGHT = [
     ("thing1", "音乐节 两日票"),

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator import notices
-from engine.simulator.journal import LedgerError
-from engine.simulator.ledger import SUPERSEDED_LEAST, Ledger, Paper
-from engine.simulator.orders import Order, TradeState
-from engine.simulator.refunds import Refund, RefundStatus
+from engine.simulator.office.journal import LedgerError
+from engine.simulator.office.ledger import SUPERSEDED_LEAST, Ledger, Paper
+from engine.simulator.pay import notices
+from engine.simulator.pay.orders import Order, TradeState
+from engine.simulator.pay.refunds import Refund, RefundStatus
 
 NOW_MS = 1_700_000_000_000
 ORDER = Order(

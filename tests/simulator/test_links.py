@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.simulator.links import Link, LinkLost, RemoteError
-from engine.simulator.reach import Reach
+from engine.simulator.processes.links import Link, LinkLost, RemoteError
+from engine.simulator.processes.reach import Reach
 
 
 class Office:

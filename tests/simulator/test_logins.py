@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from engine.simulator.logins import CODE_MS, Logins
+from engine.simulator.weixin.logins import CODE_MS, Logins
 
 NOW_MS = 1_700_000_000_000
 RIGHT = {"appid": "wx1", "secret": "s", "grant_type": "authorization_code"}

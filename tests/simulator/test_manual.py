@@ -6,9 +6,11 @@ from pathlib import Path
 from typer import Typer
 from typer.testing import CliRunner
 
-from engine.simulator import cli, house, manual
-from engine.simulator.buyer import Behaviour
-from engine.simulator.knobs import KNOBS
+from engine.simulator import cli
+from engine.simulator.luck import manual
+from engine.simulator.luck.knobs import KNOBS
+from engine.simulator.office import house
+from engine.simulator.pay.buyer import Behaviour
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
 

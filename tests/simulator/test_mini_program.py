@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from engine.simulator.server import Simulator
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import OPENID, PROMPT, Caller, Reply
 from tests.simulator.test_shipping import upload
 from tests.simulator.test_wxacode import pixels

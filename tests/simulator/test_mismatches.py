@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.simulator import mismatches
-from engine.simulator.bills import BillType, Entry
-from engine.simulator.fundflow import Movement
-from engine.simulator.mismatches import Kind, Mismatch, falsify, falsify_movements, read
+from engine.simulator.bills import mismatches
+from engine.simulator.bills.fund_flow import Movement
+from engine.simulator.bills.mismatches import Kind, Mismatch, falsify, falsify_movements, read
+from engine.simulator.bills.trade import BillType, Entry
 from tests.simulator.test_bills import PAID, REFUND, rows
 from tests.simulator.test_fundflow import flow
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator.orders import (
+from engine.simulator.pay.orders import (
     CLOSED_BY_ITSELF_MS,
     EXPIRY_DEFAULT_MS,
     EXPIRY_MOST_MS,
@@ -23,7 +23,7 @@ from engine.simulator.orders import (
     place,
     view,
 )
-from engine.simulator.refusals import ORDER_CLOSED, ORDER_PAID, REENTRY_CHANGED, Refusal
+from engine.simulator.pay.refusals import ORDER_CLOSED, ORDER_PAID, REENTRY_CHANGED, Refusal
 
 NOW_MS = 1_700_000_000_000
 REQUEST = OrderRequest(

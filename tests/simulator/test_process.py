@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 import pytest
 
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 from tests.simulator.conftest import Caller, Receiver
 
 

@@ -23,8 +23,8 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from engine.simulator import credentials, crypto
-from engine.simulator.shapes import CHINA
+from engine.simulator.keys import credentials, crypto
+from engine.simulator.pay.shapes import CHINA
 from tests.simulator.conftest import OPENID, Caller, Receiver, Reply
 
 COMMAND = (sys.executable, "-u", "-m", "engine.simulator")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator.orders import Order, TradeState
-from engine.simulator.refunds import (
+from engine.simulator.pay.orders import Order, TradeState
+from engine.simulator.pay.refunds import (
     REFUNDABLE_MS,
     REFUNDS_MAX,
     Refund,
@@ -18,7 +18,7 @@ from engine.simulator.refunds import (
     settle,
     view,
 )
-from engine.simulator.refusals import (
+from engine.simulator.pay.refusals import (
     REFUND_CHANGED,
     REFUND_ORDER_UNKNOWN,
     REFUND_TOO_LATE,

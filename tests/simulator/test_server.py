@@ -7,8 +7,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from engine.simulator import crypto
-from engine.simulator.server import Simulator
+from engine.simulator.keys import crypto
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import OPENID, Caller, Receiver, Reply
 
 SIGNATURE_HEADERS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator.shipping import add, form_fault
+from engine.simulator.weixin.shipping import add, form_fault
 from tests.simulator.test_bills import NOON_MS, PAID
 
 PARCEL = {"item_desc": "音乐节 两日票 x1"}

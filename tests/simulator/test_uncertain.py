@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engine.simulator.orders import DAY_MS
-from engine.simulator.server import Simulator
+from engine.simulator.pay.orders import DAY_MS
+from engine.simulator.processes.server import Simulator
 from tests.simulator.conftest import Caller, Receiver
 
 

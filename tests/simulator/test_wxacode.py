@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.simulator.wxacode import DAY_S, code_fault, link, link_fault, picture
+from engine.simulator.weixin.wxacode import DAY_S, code_fault, link, link_fault, picture
 
 NOW_S = 1_900_000_000
 

@@ -26,7 +26,7 @@ from engine.embedded import local_config
 from engine.embedded.child import free_ports
 from engine.embedded.program import Program, answers_ok
 from engine.embedded.stack import floodgate_command, simulator_command
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 from tests.support.buyer import Crowd
 
 COMMAND_TIMEOUT_S = 60.0

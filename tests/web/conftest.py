@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.embedded.postgres import run_sql
-from engine.simulator import credentials
+from engine.simulator.keys import credentials
 from tests.conftest import url_of_database
 from tests.support.buyer import Buyer, Crowd
 from tests.support.engine import Engine, OnSale, Stores

@@ -1,0 +1,1 @@
+"""Who holds which key, and what is done with keys: signing, verifying, sealing."""

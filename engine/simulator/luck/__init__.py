@@ -1,0 +1,1 @@
+"""Bad luck: every knob, what it does to one answer, and the rate limits."""

@@ -1,0 +1,1 @@
+"""Who runs where: fronts that speak HTTP, callers that deliver callbacks, links between them and the office."""
