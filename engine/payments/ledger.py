@@ -196,6 +196,11 @@ class PaymentLedger:
             raise NoUnitsLeft(settlement.order_no) from error
         return row["order_no"] is not None
 
+    async def is_cancelled(self, order_no: str) -> bool:
+        """Whether a session of the order was cancelled."""
+        [row] = await self._fetch(self._sql.find_cancelled, order_no)
+        return bool(row["cancelled"])
+
     async def write_payment(self, settlement: Settlement, sale_id: str) -> None:
         """Write down money for an order that does not simply become paid."""
         async with connection(self._pool) as conn:

@@ -195,6 +195,8 @@ class Settler:
 
     async def _late(self, order: Order, settlement: Settlement) -> Settled:
         """Money for a released order: the same units again if they are free, else the money goes back."""
+        if await self._ledger.is_cancelled(order.order_no):
+            return await self._refund(order, settlement, Event.PAID_TOO_LATE, CANCELLED_REASON, "session_cancelled")
         live = self._board.find(order.sale_id)
         if live is None:
             return await self._refund(order, settlement, Event.PAID_TOO_LATE, LATE_REASON, "late")
