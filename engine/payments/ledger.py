@@ -197,8 +197,8 @@ class PaymentLedger:
         return row["order_no"] is not None
 
     async def is_cancelled(self, order_no: str) -> bool:
-        """Whether a session of the order was cancelled."""
-        [row] = await self._fetch(self._sql.find_cancelled, order_no)
+        """Whether a session of this released order was cancelled."""
+        [row] = await self._fetch(self._sql.find_cancelled, order_no, sources(Event.RETAKEN, State.PAID))
         return bool(row["cancelled"])
 
     async def write_payment(self, settlement: Settlement, sale_id: str) -> None:
