@@ -20,6 +20,7 @@ from rich.table import Table
 from loadtest.demo import allow_open_files
 from loadtest.stack import Stack, StackError
 from loadtest.storm.storm import Plan, StormRun, report
+from loadtest.storm.weather import PROFILE
 from loadtest.wire import Outage
 
 RUN = Path(".run")
@@ -36,7 +37,7 @@ FIGURES = ("orders", "paid", "refunded", "lost", "double", "unresolved", "reconc
 def up_command(*, workers: int) -> list[str]:
     return [
         *(_floodgate(), "up", "--home", str(HOME), "--workers", str(workers)),
-        *("--sale", str(SALE_FILE), "--opens-in", "0", "--simulator", "--callers 1"),
+        *("--sale", str(SALE_FILE), "--opens-in", "0", "--simulator", f"--callers 1 --profile {PROFILE}"),
     ]
 
 

@@ -19,7 +19,7 @@ from loadtest.protocol import Shop
 from loadtest.stack import Stack
 from loadtest.storm.books import Claimed, Trade, Verdict, judge
 from loadtest.storm.payers import PAYING_SHARE, Memory, Payers
-from loadtest.storm.weather import CALM, FAULTS, Weather
+from loadtest.storm.weather import BEGINNING, CALM, HOLES, Weather
 from loadtest.watch import Watch
 from loadtest.wire import NOTHING_CAME, Outage, Wire
 
@@ -82,7 +82,7 @@ class StormRun:
             aiohttp.ClientSession(timeout=timeout) as session,
         ):
             weather = Weather(session, self._stack, dice=dice)
-            await weather.set(FAULTS)
+            await weather.set(BEGINNING)
             addresses = self._stack.addresses()
             shop = Shop.at(public_url=addresses.public_url, wechat_url=addresses.simulator_url, sale=SALE)
             await Watch(wire, self._stack, sale=SALE).everywhere()
@@ -231,7 +231,7 @@ def report(aftermath: Aftermath, plan: Plan, *, duration_s: float) -> dict[str, 
     ]
     if aftermath.audit["exit_status"]:
         reasons.append(f"the audit fails: {str(aftermath.audit)[:600]}")
-    bad_accepted = aftermath.callbacks["bad_accepted"]
+    bad_accepted = {kind: n for kind, n in aftermath.callbacks["bad_accepted"].items() if kind in HOLES}
     if bad_accepted or aftermath.callbacks["probes_accepted"]:
         reasons.append(f"notices that nobody signed were accepted: {bad_accepted}")
     return {
