@@ -35,6 +35,10 @@ AWAY = (
 )
 
 
+class Mistaken(Exception):
+    """A statement was used wrongly; its cause says how. Trying again cannot help."""
+
+
 class Queries:
     """The named blocks of one SQL file as attributes."""
 
@@ -103,9 +107,15 @@ async def connection(pool: "Pool", *, wait_s: float = 5.0) -> AsyncIterator["Con
         async with pool.acquire(timeout=wait_s) as conn:
             try:
                 yield conn
-            except AWAY:
+            except AWAY as error:
+                # The driver has one word for a connection that is gone and for arguments that do not fit a statement.
+                mistaken = isinstance(error, asyncpg.InterfaceError) and not conn.is_closed()
                 conn.terminate()
+                if mistaken:
+                    raise Mistaken from error
                 raise
+    except Mistaken as mistake:
+        raise mistake.__cause__ or mistake from None
     except AWAY as error:
         raise PostgresAway(f"{type(error).__name__}: {error}") from error
 
