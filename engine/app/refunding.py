@@ -37,7 +37,8 @@ def refund_jobs(house: House, provider: PaymentProvider, config: Config) -> list
     ]
     after_s = config.orders.retry_closed_refunds_s
     if after_s:
-        retrier = Retrier(house.refunds, house.refund_queue, after_s=after_s)
+        failed = FailedRefunds(house.refunds, house.refund_queue, RefundReader(house.pool), provider)
+        retrier = Retrier(failed, house.refund_queue, after_s=after_s)
         jobs.append(Job("retrier", retrier.run_once, RETRY_EVERY_S))
     return jobs
 

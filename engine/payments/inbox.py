@@ -12,7 +12,7 @@ import structlog
 from engine import telemetry
 from engine.infra.outage import Outage
 from engine.payments.ledger import OpenNotice, PaymentLedger
-from engine.payments.port import PaymentProvider, TradeState
+from engine.payments.port import PaymentProvider, RefundState, TradeState
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.refunds.reporting import Noted
 from engine.payments.settling import QUERY, Settler
@@ -56,14 +56,21 @@ class Inbox:
     async def _outcome(self, notice: OpenNotice) -> str | None:
         """What became of it, or None when that is not known yet."""
         if notice.event_type.startswith("REFUND."):
-            noted = await self._refunder.note(await self._provider.query_refund(notice.subject, notice.mchid))
-            return None if noted is Noted.WAITS else noted.value
+            refund = await self._provider.query_refund(notice.subject, notice.mchid)
+            noted = await self._refunder.note(refund)
+            if noted is not Noted.WAITS:
+                return noted.value
+            return self._contradicted(notice, refund.state) if refund.state is not RefundState.UNKNOWN else None
         trade = await self._provider.query(notice.subject, notice.mchid)
         if trade.paid is not None:
             outcome = await self._settler.settle(trade.paid, QUERY)
             return outcome.value if outcome.decided else None
-        if trade.state is not TradeState.UNKNOWN and notice.age_s > CONTRADICTED_AFTER_S:
-            telemetry.ALARMS.labels("notice_contradicted").inc()
-            log.error("notice_contradicted", subject=notice.subject, state=trade.state)
-            return CONTRADICTED
-        return None
+        return self._contradicted(notice, trade.state) if trade.state is not TradeState.UNKNOWN else None
+
+    def _contradicted(self, notice: OpenNotice, state: str) -> str | None:
+        """WeChat answers something else than it told: what became of the notice when it has done so for a day."""
+        if notice.age_s <= CONTRADICTED_AFTER_S:
+            return None
+        telemetry.ALARMS.labels("notice_contradicted").inc()
+        log.error("notice_contradicted", subject=notice.subject, state=state)
+        return CONTRADICTED

@@ -67,8 +67,10 @@ class RefundBook:
             if isinstance(planned, RefundRefusal):
                 return planned
             assert isinstance(wish, RefundWish)
-            if key is not None:
-                await conn.execute(self._sql.keep_request, key.request_id, key.digest, order_no, planned.out_refund_no)
+            if key is not None and not await conn.fetchval(
+                self._sql.keep_request, key.request_id, key.digest, order_no, planned.out_refund_no
+            ):
+                return RefundRefusal(RefundCode.KEY_REUSED)
             await self._write(conn, [planned], wish.cause, wish.reason)  # last, for it locks the rows that are hot
         return _decided(planned)
 
@@ -105,7 +107,11 @@ class RefundBook:
         return answers
 
     async def retry(self, out_refund_no: str) -> Decided | RefundRefusal:
-        """A closed refund once more, under a new number: the same sum and tickets. They were taken back before."""
+        """A closed refund once more, under a new number: the same sum and tickets. They were taken back before.
+
+        Only the order's latest refund: an older one was made again already. The caller has asked WeChat that nothing
+        moved under the old number.
+        """
         async with transaction(self._pool) as conn:
             row = await conn.fetchrow(self._sql.find_refund, out_refund_no)
             if row is None:
@@ -117,7 +123,7 @@ class RefundBook:
             row = await conn.fetchrow(self._sql.find_refund, out_refund_no)
             assert row is not None
             items = tuple(Item(*item) for item in zip(row["sku_ids"] or (), row["quantities"] or (), strict=True))
-            closed = row["stage"] == Stage.CLOSED
+            closed = row["stage"] == Stage.CLOSED and not row["replaced"]
             planned = plan_again(standing, row["amount_fen"], items, closed=closed, spacing_s=self._spacing_s)
             if isinstance(planned, RefundRefusal):
                 return planned

@@ -78,7 +78,10 @@ with wanted as (
 select order_no from moved
 
 -- name: keep_request
+-- Another order's request under the same key may be written at this moment: then this one is not.
 insert into refund_requests (request_id, digest, order_no, out_refund_no) values ($1, $2, $3, $4)
+on conflict do nothing
+returning request_id
 
 -- name: find_request
 select q.digest, q.order_no, q.out_refund_no, coalesce(r.amount_fen, 0) as amount_fen,
@@ -104,7 +107,12 @@ returning out_refund_no, sale_id, amount_fen
 select r.order_no, r.state::text as stage, r.cause::text as cause, r.amount_fen, r.reason,
        (select array_agg(sku_id order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no) as sku_ids,
        (select array_agg(quantity order by sku_id) from refund_items i where i.out_refund_no = r.out_refund_no)
-           as quantities
+           as quantities,
+       -- An order has one refund under way at most: whatever was decided after this one stands in its place.
+       exists (
+           select from refunds x where x.order_no = r.order_no and x.created_at > r.created_at
+               and starts_with(x.out_refund_no, 'R' || r.order_no || '-')
+       ) as replaced
 from refunds r where r.out_refund_no = $1
 
 -- name: take
@@ -139,12 +147,16 @@ select o.order_no from refunds r join orders o using (order_no) where r.out_refu
 
 -- name: read_refund
 select r.out_refund_no, r.order_no, r.state::text as stage, r.amount_fen, r.total_fen, o.state::text as order_state,
-       others.fen as others_fen, others.success_fen as others_success_fen, others.under_way as others_under_way
+       others.fen as others_fen, others.success_fen as others_success_fen, others.under_way as others_under_way,
+       others.replaced
 from refunds r left join orders o using (order_no)
 cross join lateral (
     select coalesce(sum(amount_fen) filter (where x.state <> 'closed'), 0)::bigint as fen,
            coalesce(sum(amount_fen) filter (where x.state = 'success'), 0)::bigint as success_fen,
-           count(*) filter (where x.state in ('intended', 'processing')) > 0 as under_way
+           count(*) filter (where x.state in ('intended', 'processing')) > 0 as under_way,
+           count(*) filter (
+               where x.created_at > r.created_at and starts_with(x.out_refund_no, 'R' || r.order_no || '-')
+           ) > 0 as replaced
     from refunds x where x.order_no = r.order_no and x.out_refund_no <> r.out_refund_no
 ) others
 where r.out_refund_no = $1
@@ -192,6 +204,10 @@ select r.out_refund_no from refunds r join orders o using (order_no)
 where r.state = 'closed' and r.last_code = 'CLOSED' and o.state = 'refund_failed'
     and r.changed_at < now() - make_interval(secs => $1::float8)
     and r.changed_at > now() - make_interval(secs => $1::float8) - interval '30 days'
+    and not exists (
+        select from refunds x where x.order_no = r.order_no and x.created_at > r.created_at
+            and starts_with(x.out_refund_no, 'R' || r.order_no || '-')
+    )
 order by r.changed_at limit $2
 
 -- name: list_refunds

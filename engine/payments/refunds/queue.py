@@ -16,7 +16,7 @@ from engine.infra.postgres import connection, load_queries, transaction
 from engine.orders.states import Event, State, sources
 from engine.payments.port import RefundReport, RefundState
 from engine.payments.refunds.book import QUERIES
-from engine.payments.refunds.reporting import Noted, RefundStanding, Stage, Step, by_hand, step_of
+from engine.payments.refunds.reporting import NO_WORD, Noted, RefundStanding, Stage, Step, by_hand, step_of
 from engine.payments.refunds.wishes import RefundCode
 
 log = structlog.get_logger(__name__)
@@ -121,8 +121,11 @@ class RefundQueue:
     async def _adopt(self, conn: "Connection", report: RefundReport) -> RefundStanding | Noted:
         """A refund that we did not decide, of money that we know: somebody made it in WeChat's own pages.
 
-        WAITS while the money itself is unknown: a refund may be told before its payment, and is told again.
+        WAITS while the money itself is unknown: a refund may be told before its payment, and is told again. No answer
+        says nothing either.
         """
+        if report.state in NO_WORD:
+            return Noted.WAITS
         if report.order_no is None or not report.refund_fen or report.state not in ADOPTED:
             return Noted.UNKNOWN_REFUND
         if not await conn.fetch(self._sql.lock_orders, [report.order_no]):

@@ -52,6 +52,7 @@ MOVES_BY_REPORT: dict[tuple[Stage, RefundState], Stage] = {
     (Stage.ABNORMAL, RefundState.SUCCESS): Stage.SUCCESS,
     (Stage.ABNORMAL, RefundState.CLOSED): Stage.CLOSED,
     # We closed it on a refusal, and WeChat has it nevertheless.
+    (Stage.CLOSED, RefundState.PROCESSING): Stage.PROCESSING,
     (Stage.CLOSED, RefundState.SUCCESS): Stage.SUCCESS,
     (Stage.CLOSED, RefundState.ABNORMAL): Stage.ABNORMAL,
 }
@@ -64,7 +65,7 @@ class RefundStanding:
     """A refund before a report. `order_state` is None for money of an order that the book does not have.
 
     Of the order's other refunds: `others_fen` in those that are not closed, `others_success_fen` in those that
-    succeeded, and whether one is under way.
+    succeeded, and whether one is under way. `replaced`: whether another one was decided after it, in its place.
     """
 
     out_refund_no: str
@@ -76,6 +77,7 @@ class RefundStanding:
     others_fen: int
     others_success_fen: int
     others_under_way: bool
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +110,13 @@ def step_of(standing: RefundStanding, report: RefundReport, *, seen: Stage | Non
 
 
 def by_hand(standing: RefundStanding) -> Step | None:
-    """A person has given the money back in another way; None unless the refund has failed."""
+    """A person has given the money back in another way; None unless the refund has failed and its money is still owed:
+    not made again since, and not more than was paid."""
     if standing.stage not in (Stage.ABNORMAL, Stage.CLOSED):
+        return None
+    if standing.stage is Stage.CLOSED and (
+        standing.replaced or standing.others_fen + standing.amount_fen > standing.total_fen
+    ):
         return None
     stage = Stage.SUCCESS
     return Step(stage=stage, order_state=_order_state(standing, stage), refunded_fen=_refunded_fen(standing, stage))
@@ -132,7 +139,9 @@ def _event(standing: RefundStanding, stage: Stage) -> Event | None:
         case Stage.SUCCESS:
             whole = standing.others_success_fen + standing.amount_fen >= standing.total_fen
             return Event.REFUNDED if whole else Event.REFUNDED_IN_PART
+        case Stage.CLOSED if standing.others_success_fen >= standing.total_fen:
+            return Event.REFUNDED  # somebody made it elsewhere, and WeChat refused ours: no money is left to go back
         case Stage.ABNORMAL | Stage.CLOSED:
             return Event.REFUND_FAILED
         case Stage.INTENDED | Stage.PROCESSING:
-            return Event.REFUND_DECIDED if standing.stage is Stage.ABNORMAL else None
+            return Event.REFUND_DECIDED if standing.stage in (Stage.ABNORMAL, Stage.CLOSED) else None

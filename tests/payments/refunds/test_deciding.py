@@ -202,3 +202,18 @@ async def test_a_cancelled_session_takes_back_its_own_tickets_alone(
     assert isinstance(decided, Decided)
     assert (decided.amount_fen, decided.items) == (5000, (Item("stand", 1),))
     assert decided.kept == (Item("floor", 2),)
+
+
+async def test_one_key_for_two_orders_at_once_decides_one_and_refuses_the_other(
+    refunds: RefundBook, paid: Paid, rows: Any
+) -> None:
+    orders = [await paid(f"buyer{n}", "key-00001", stand=1) for n in range(4)]
+    answers = await asyncio.gather(
+        *(
+            refunds.decide(wish(order.order_no, key=RequestKey(b"k" * 16, order.order_no.encode()[:16])))
+            for order in orders
+        )
+    )
+    assert sum(isinstance(one, Decided) for one in answers) == 1
+    assert [one.code for one in answers if isinstance(one, RefundRefusal)] == [RefundCode.KEY_REUSED] * 3
+    assert len(await rows("select 1 from refunds")) == 1

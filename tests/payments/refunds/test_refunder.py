@@ -145,22 +145,25 @@ async def test_a_closed_refund_is_made_under_a_new_number(
 
 
 async def test_a_closed_refund_is_tried_again_by_itself_only_after_the_time_of_the_settings(
-    shop: Shop, refunds: RefundBook
+    shop: Shop, refunds: RefundBook, failed: FailedRefunds
 ) -> None:
     order = await shop.buy(floor=1)
     await decide(refunds, order.order_no)
     await shop.luck(refund_closed=1.0)
     await shop.carry_out()
-    await Retrier(refunds, shop.queue, after_s=60).run_once()
+    await Retrier(failed, shop.queue, after_s=60).run_once()
     assert await shop.state(order.order_no) == "refund_failed"
-    await Retrier(refunds, shop.queue, after_s=0).run_once()
+    await Retrier(failed, shop.queue, after_s=0).run_once()
     assert await shop.state(order.order_no) == "refunding"
 
 
-async def test_closed_money_of_an_unknown_order_is_tried_again_once(failed: FailedRefunds, rows: Any) -> None:
+async def test_closed_money_of_an_unknown_order_is_tried_again_once(
+    shop: Shop, failed: FailedRefunds, rows: Any
+) -> None:
     await rows(
         "insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason, "
-        "cause, state) values ('Rx', 'x', '', '4200', '1', 5, 5, 'stray', 'unknown_order', 'closed')"
+        "cause, state) values ('Rx', 'x', '', '4200', $1, 5, 5, 'stray', 'unknown_order', 'closed')",
+        shop.simulator.names["mchid"],
     )
     answers = await asyncio.gather(*(failed.retry("Rx") for _ in range(5)))
     assert [one.out_refund_no for one in answers if isinstance(one, Decided)] == ["Rx-2"]
