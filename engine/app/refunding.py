@@ -1,24 +1,32 @@
 """The parts of the room of refunds, as the processes use them."""
 
 import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
-from engine.app.house import House
+from engine.app.house import House, open_provider
 from engine.config import Config
 from engine.infra.clock import wall_s
 from engine.infra.jobs import Job
+from engine.miniprogram.kinds import refund_duty_kinds
 from engine.orders.reading import OrderReader
 from engine.payments.port import PaymentProvider
 from engine.payments.refunds.admin import RefundAdminRoutes
+from engine.payments.refunds.book import RefundBook
 from engine.payments.refunds.failed import RETRY_EVERY_S, FailedRefunds, Retrier
 from engine.payments.refunds.handlers import RefundRoutes
-from engine.payments.refunds.queue import Lane
+from engine.payments.refunds.queue import Lane, RefundQueue
 from engine.payments.refunds.reading import RefundReader
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.refunds.telling import RefundTeller
 from engine.payments.refunds.watching import RefundWatch
+from engine.payments.refunds.wishes import Decided, RefundRefusal
 from engine.web.buyers import Buyers
 from engine.web.operators import Operators
 from engine.web.routes import Route
+
+if TYPE_CHECKING:
+    from engine.infra.postgres import Pool
 
 REFUND_EVERY_S = 0.5
 WATCH_EVERY_S = 10.0
@@ -68,3 +76,11 @@ def refund_admin_routes(house: House, provider: PaymentProvider, config: Config)
         body_bytes_max=config.web.body_bytes_max,
         body_timeout_s=config.web.body_timeout_s,
     ).routes()
+
+
+async def retry_refund(config: Config, pool: "Pool", out_refund_no: str) -> Decided | RefundRefusal:
+    """A closed refund once more, by a command. WeChat is asked first. Raises Outage."""
+    async with AsyncExitStack() as stack:
+        provider, _ = await open_provider(config, stack)
+        queue = RefundQueue(pool, duty_kinds=refund_duty_kinds(config.miniprogram))
+        return await FailedRefunds(RefundBook(pool), queue, RefundReader(pool), provider).retry(out_refund_no)

@@ -96,14 +96,16 @@ def refund_list(
 
 @refund_app.command("retry")
 def refund_retry(ctx: typer.Context, refund: RefundNo) -> None:
-    """Try a closed refund once more, under a new number."""
-    _tell(_run(ctx.obj.config(), lambda pool: _retry(pool, refund)))
+    """Try a closed refund once more, under a new number. WeChat is asked first whether the old one moved anything."""
+    config = ctx.obj.config()
+    _tell(_run(config, lambda pool: _retry(config, pool, refund)))
 
 
 @refund_app.command("settled")
 def refund_settled(ctx: typer.Context, refund: RefundNo) -> None:
     """Say that a failed refund was paid back by hand: from now on it counts as made."""
-    refused = _run(ctx.obj.config(), lambda pool: _settled(pool, refund))
+    config = ctx.obj.config()
+    refused = _run(config, lambda pool: _settled(config, pool, refund))
     if refused is not None:
         _refuse(refused)
     out().print(Text(f"{refund} counts as made."), style=GOOD)
@@ -151,16 +153,18 @@ async def _list(pool: "Pool", order_no: str) -> "list[RefundRow]":
     return await RefundReader(pool).of_order(order_no)
 
 
-async def _retry(pool: "Pool", out_refund_no: str) -> "Decided | RefundRefusal":
-    from engine.payments.refunds.book import RefundBook  # noqa: PLC0415
+async def _retry(config: Config, pool: "Pool", out_refund_no: str) -> "Decided | RefundRefusal":
+    from engine.app.refunding import retry_refund  # noqa: PLC0415
 
-    return await RefundBook(pool).retry(out_refund_no)
+    return await retry_refund(config, pool, out_refund_no)
 
 
-async def _settled(pool: "Pool", out_refund_no: str) -> "RefundCode | None":
+async def _settled(config: Config, pool: "Pool", out_refund_no: str) -> "RefundCode | None":
+    from engine.miniprogram.kinds import refund_duty_kinds  # noqa: PLC0415
     from engine.payments.refunds.queue import RefundQueue, refusal_by_hand  # noqa: PLC0415
 
-    return refusal_by_hand(await RefundQueue(pool).settle_by_hand(out_refund_no))
+    queue = RefundQueue(pool, duty_kinds=refund_duty_kinds(config.miniprogram))
+    return refusal_by_hand(await queue.settle_by_hand(out_refund_no))
 
 
 def _tell(decided: "Decided | RefundRefusal") -> None:
