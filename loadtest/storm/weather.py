@@ -25,9 +25,10 @@ BEGINNING: Mapping[str, Any] = {
     "certificates_listed": "a",
     "refund_abnormal": 0.0,
     "refund_closed": 0.0,
+    "refund_not_enough": 0.0,
 }
-"""The merchant begins in the old mode, with platform certificate A. Refunds that only a person can lead out of failure
-have drills of their own."""
+"""The merchant begins in the old mode, with platform certificate A. Refunds that only a person can lead out of failure,
+and those of an account that is short of money and rests for minutes, have drills of their own."""
 
 KEY_CHANGES: tuple[tuple[float, str, Mapping[str, Any]], ...] = (
     (0.15, "certificate B is listed", {"certificates_listed": "both"}),
