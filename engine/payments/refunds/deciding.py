@@ -118,13 +118,15 @@ def plan(
 def plan_again(
     standing: Standing, amount_fen: int, items: tuple[Item, ...], *, closed: bool, spacing_s: float = REFUND_SPACING_S
 ) -> Plan | RefundRefusal:
-    """A closed refund under a new number. Its tickets are taken back and its units told of already."""
+    """A closed refund under a new number, of what is left if part of it went back elsewhere. Its tickets are taken
+    back and its units told of already."""
     refusal = refusal_of(standing, State.REFUND_FAILED)
     if refusal is not None:
         return RefundRefusal(refusal)
     if not closed:
         return RefundRefusal(RefundCode.NOT_REFUNDABLE)
-    if amount_fen > standing.left_fen:
+    amount_fen = min(amount_fen, standing.left_fen)
+    if not amount_fen:
         return RefundRefusal(RefundCode.TOO_MUCH)
     return Plan(
         standing=standing,

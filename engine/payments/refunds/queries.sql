@@ -148,7 +148,7 @@ select o.order_no from refunds r join orders o using (order_no) where r.out_refu
 -- name: read_refund
 select r.out_refund_no, r.order_no, r.state::text as stage, r.amount_fen, r.total_fen, o.state::text as order_state,
        others.fen as others_fen, others.success_fen as others_success_fen, others.under_way as others_under_way,
-       others.replaced
+       others.replaced, r.state = 'success' and r.last_code is not distinct from 'SETTLED_BY_HAND' as by_hand
 from refunds r left join orders o using (order_no)
 cross join lateral (
     select coalesce(sum(amount_fen) filter (where x.state <> 'closed'), 0)::bigint as fen,

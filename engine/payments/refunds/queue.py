@@ -16,7 +16,7 @@ from engine.infra.postgres import connection, load_queries, transaction
 from engine.orders.states import Event, State, sources
 from engine.payments.port import RefundReport, RefundState
 from engine.payments.refunds.book import QUERIES
-from engine.payments.refunds.reporting import NO_WORD, Noted, RefundStanding, Stage, Step, by_hand, step_of
+from engine.payments.refunds.reporting import NO_WORD, Noted, RefundStanding, Stage, Step, by_hand, made_twice, step_of
 from engine.payments.refunds.wishes import RefundCode
 
 log = structlog.get_logger(__name__)
@@ -114,6 +114,9 @@ class RefundQueue:
             step = step_of(standing, report, seen=seen)
             if isinstance(step, Noted):
                 return step
+            if made_twice(standing, report):
+                telemetry.ALARMS.labels("refund_made_twice").inc()
+                log.error("refund_made_twice", refund=report.out_refund_no, order=standing.order_no)
             code = report.code or (RefundState.CLOSED.value if step.stage is Stage.CLOSED else None)
             await self._write(conn, standing, step, replace(report, code=code or ""))
         return Noted.MOVED

@@ -66,6 +66,7 @@ class RefundStanding:
 
     Of the order's other refunds: `others_fen` in those that are not closed, `others_success_fen` in those that
     succeeded, and whether one is under way. `replaced`: whether another one was decided after it, in its place.
+    `by_hand`: it is a success because a person said that the money went back in another way.
     """
 
     out_refund_no: str
@@ -78,6 +79,7 @@ class RefundStanding:
     others_success_fen: int
     others_under_way: bool
     replaced: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ def step_of(standing: RefundStanding, report: RefundReport, *, seen: Stage | Non
     if report.state is RefundState.REFUSED and report.may_repeat:
         return Noted.WAITS
     stage = MOVES_BY_REPORT.get((standing.stage, report.state))
+    if made_twice(standing, report):
+        stage = Stage.SUCCESS  # from now on it is WeChat's
     if stage is None:
         waits = report.state in NO_WORD and standing.stage not in (Stage.SUCCESS, Stage.CLOSED)
         return Noted.WAITS if waits else Noted.REPEATED
@@ -107,6 +111,11 @@ def step_of(standing: RefundStanding, report: RefundReport, *, seen: Stage | Non
     if mild and standing.stage not in (Stage.INTENDED, seen):
         return Noted.REPEATED
     return Step(stage=stage, order_state=_order_state(standing, stage), refunded_fen=_refunded_fen(standing, stage))
+
+
+def made_twice(standing: RefundStanding, report: RefundReport) -> bool:
+    """Whether WeChat made a refund that a person had paid back in another way: the buyer may have the money twice."""
+    return standing.by_hand and report.state is RefundState.SUCCESS
 
 
 def by_hand(standing: RefundStanding) -> Step | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from engine.payments.port import RefundRequest, RefundState
 from engine.payments.refunds.book import RefundBook
@@ -18,6 +19,10 @@ from tests.payments.refunds.wechat import Shop
 @pytest.fixture
 def failed(shop: Shop, refunds: RefundBook) -> FailedRefunds:
     return FailedRefunds(refunds, shop.queue, RefundReader(shop.house.pool), shop.provider)
+
+
+def alarms(kind: str) -> float:
+    return REGISTRY.get_sample_value("floodgate_alarms_total", {"kind": kind}) or 0.0
 
 
 async def closed(shop: Shop, refunds: RefundBook, order_no: str, **wish: Any) -> str:
@@ -106,4 +111,46 @@ async def test_a_refund_that_wechat_made_after_all_is_not_made_under_a_new_numbe
     assert await shop.state(order.order_no) == "paid"
     assert await rows("select count(*)::integer as refunds from refunds") == [{"refunds": 1}]
     assert await shop.refunded_fen(order.order_no) == 10000
+    await shop.audit()
+
+
+async def test_what_went_back_elsewhere_is_not_given_again_under_the_new_number(
+    shop: Shop, refunds: RefundBook, failed: FailedRefunds
+) -> None:
+    order = await shop.buy(floor=1)
+    decided = await decide(refunds, order.order_no, amount_fen=8000)
+    assert decided.out_refund_no is not None
+    elsewhere = RefundRequest(
+        out_refund_no="by-hand-2",
+        order_no=order.order_no,
+        mchid=shop.simulator.names["mchid"],
+        refund_fen=7000,
+        total_fen=10000,
+        reason="by hand",
+    )
+    await shop.provider.refund(elsewhere)
+    told = notice(decided, RefundState.SUCCESS, out_refund_no="by-hand-2", refund_fen=7000)
+    await shop.refunder().noticed(told)
+    await shop.carry_out()
+    assert await shop.state(order.order_no) == "refund_failed"
+    await remade(shop, failed, decided.out_refund_no)
+    assert await shop.state(order.order_no) == "refunded"
+    assert await shop.refunded_fen(order.order_no) == 10000
+    await shop.audit()
+
+
+async def test_money_that_went_back_by_hand_and_at_wechat_is_an_alarm_and_moves_nothing(
+    shop: Shop, refunds: RefundBook, failed: FailedRefunds
+) -> None:
+    order = await shop.buy(floor=1)
+    decided = await decide(refunds, order.order_no)
+    assert decided.out_refund_no is not None
+    await shop.luck(refund_abnormal=1.0)
+    await shop.carry_out()
+    assert await failed.settle_by_hand(decided.out_refund_no) is None
+    before = alarms("refund_made_twice")
+    for _ in range(2):
+        await shop.refunder().noticed(notice(decided, RefundState.SUCCESS))
+    assert alarms("refund_made_twice") == before + 1
+    assert await shop.state(order.order_no) == "refunded"
     await shop.audit()
