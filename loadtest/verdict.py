@@ -24,13 +24,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 MOVES: Mapping[str, frozenset[str]] = {
-    "held": frozenset({"paying", "released", "paid"}),
-    "paying": frozenset({"paid", "closing"}),
-    "closing": frozenset({"released", "paid"}),
+    "held": frozenset({"paying", "released", "paid", "refunding"}),
+    "paying": frozenset({"paid", "closing", "refunding"}),
+    "closing": frozenset({"released", "paid", "refunding"}),
     "released": frozenset({"paid", "refunding"}),
     "paid": frozenset({"refunding"}),
-    "refunding": frozenset({"refunded", "refund_failed"}),
-    "refund_failed": frozenset({"refunding"}),
+    "refunding": frozenset({"refunded", "refund_failed", "paid"}),
+    "refund_failed": frozenset({"refunding", "refunded", "paid"}),
     "refunded": frozenset(),
 }
 HOLDING = frozenset({"held", "paying", "closing"})

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from engine.app.admin import build_admin
 from engine.app.bills import build_daily
 from engine.app.fapiao import build_fapiao
 from engine.app.house import build_canceller, build_house, build_settler, open_provider
@@ -13,9 +14,6 @@ from engine.app.miniprogram import miniprogram_jobs
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
-    build_console,
-    build_description,
-    limits_of,
     until_told_to_stop,
 )
 from engine.app.refunding import build_refunder, refund_jobs
@@ -25,9 +23,6 @@ from engine.orders.auditor import Auditor
 from engine.orders.sweeper import Sweeper
 from engine.payments.closer import Closer
 from engine.payments.inbox import Inbox
-from engine.web.listening import listen
-from engine.web.routes import RouteTable
-from engine.web.server import Listener
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +52,7 @@ async def work(config: Config) -> None:
         fapiao = build_fapiao(house, provider)
         canceller = build_canceller(house)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
-        admin = Listener(
-            RouteTable([*build_console(house, []).routes(), *build_description().routes()]),
-            limits_of(config),
-            listen(config.admin.host, config.admin.port, shared=False),
-        )
+        admin = build_admin(house, provider, session, fapiao.desk, public=[])
         await admin.start()
         log.info("jobs_started", pid=os.getpid())
         daily = build_daily(house, provider, settler)

@@ -7,25 +7,24 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from engine.app.admin import build_admin
 from engine.app.fapiao import build_fapiao
 from engine.app.house import (
     House,
-    build_cancelling,
     build_house,
     build_settler,
     open_provider,
     seal_keys,
 )
-from engine.app.miniprogram import miniprogram_routes, organizer_routes
+from engine.app.miniprogram import miniprogram_routes
 from engine.app.process import (
     CATALOG_EVERY_S,
     REBUILD_EVERY_S,
-    build_console,
     build_description,
     limits_of,
     until_told_to_stop,
 )
-from engine.app.refunding import build_refunder, refund_admin_routes, refund_routes
+from engine.app.refunding import build_refunder, refund_routes
 from engine.catalog.board import LiveSale
 from engine.catalog.handlers import CatalogDesk
 from engine.config import Config
@@ -38,14 +37,13 @@ from engine.orders.desks import Desk, Desks
 from engine.orders.handlers import OrderRoutes
 from engine.orders.placing import Placer
 from engine.orders.reading import OrderReader
-from engine.payments.fapiao.handlers import FapiaoAdminRoutes, FapiaoRoutes
+from engine.payments.fapiao.handlers import FapiaoRoutes
 from engine.payments.handlers import PaymentRoutes
 from engine.payments.starting import Starter
 from engine.stock.desk import StockDesk
 from engine.web.buyers import Buyers
 from engine.web.listening import listen
 from engine.web.login import LoginDesk
-from engine.web.operators import Operators
 from engine.web.routes import RouteTable
 from engine.web.server import Listener
 
@@ -98,7 +96,6 @@ async def work(config: Config, index: int) -> None:
         refunder = build_refunder(house, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
         fapiao = build_fapiao(house, provider).desk
-        console = build_console(house, listeners := [])
         table = RouteTable(
             [
                 *OrderRoutes(
@@ -149,21 +146,7 @@ async def work(config: Config, index: int) -> None:
             ]
         )
         public = Listener(table, limits_of(config), listen(config.web.host, config.web.port, shared=True))
-        admin = Listener(
-            RouteTable(
-                [
-                    *console.routes(),
-                    *build_description().routes(),
-                    *build_cancelling(house).routes(),
-                    *organizer_routes(house, session),
-                    *refund_admin_routes(house, provider, config),
-                    *FapiaoAdminRoutes(fapiao, Operators(config.admin.key.get_secret_value())).routes(),
-                ]
-            ),
-            limits_of(config),
-            listen(config.admin.host, config.admin.port, shared=False),
-        )
-        listeners.append(public)
+        admin = build_admin(house, provider, session, fapiao, public=[public])
         await admin.start()
         await public.start()
         log.info("worker_started", index=index, pid=os.getpid(), port=config.web.port)
