@@ -24,16 +24,25 @@ returning o.order_no, o.buyer, o.amount_fen, (extract(epoch from o.deadline) * 1
     (select openid_sealed from buyers b where b.buyer = o.buyer) as openid_sealed
 
 -- name: keep_prepays
+-- Waits for nobody: whoever holds the order's row now settles or ends it, and its prepay id is not needed any more.
+with free as (
+    select order_no, sale_id from orders where order_no = any($1::text[]) for no key update skip locked
+)
 update orders o set prepay_id = w.prepay_id, prepay_until = w.prepay_until
 from unnest($1::text[], $2::text[], $3::timestamptz[]) as w (order_no, prepay_id, prepay_until)
-where o.order_no = w.order_no
+join free using (order_no)
+where o.order_no = free.order_no and o.sale_id = free.sale_id
 
 -- name: hasten
--- The buyer says it is done: WeChat is asked at once, a bounded number of times.
-update orders o set next_check_at = now()
-from unnest($1::text[], $2::bytea[]) as w (order_no, buyer)
-where o.order_no = w.order_no and o.buyer = w.buyer and o.state in ('paying', 'closing')
-    and o.checks < $3 and o.next_check_at > now() + interval '1 second'
+-- The buyer says it is done: WeChat is asked at once, a bounded number of times. Whoever holds the row knows more.
+with free as (
+    select o.order_no, o.sale_id from orders o
+    join unnest($1::text[], $2::bytea[]) as w (order_no, buyer) on o.order_no = w.order_no and o.buyer = w.buyer
+    where o.state in ('paying', 'closing') and o.checks < $3 and o.next_check_at > now() + interval '1 second'
+    for no key update of o skip locked
+)
+update orders o set next_check_at = now() from free
+where o.order_no = free.order_no and o.sale_id = free.sale_id
 
 -- name: take_checks
 -- Leases the orders whose state at the provider is due to be asked; the lease is the next time of asking.
