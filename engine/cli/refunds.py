@@ -131,9 +131,10 @@ async def _decide(
     order = await OrderBook(pool, pool).read(order_no)
     if order is None:
         return RefundRefusal(RefundCode.UNKNOWN_ORDER)
+    asked = tuple(Item(sku_id, quantity) for sku_id, quantity in items.items())
+    request = key_of(ORGANIZER, key or secrets.token_hex(16), order_no, asked, fen, units_back=units_back)
     if units_back is None:
         units_back = (await RefundReader(pool).terms(order)).units_back
-    asked = tuple(Item(sku_id, quantity) for sku_id, quantity in items.items())
     wish = RefundWish(
         order_no=order_no,
         cause=Cause.ORGANIZER,
@@ -142,7 +143,7 @@ async def _decide(
         whole=whole,
         items=asked,
         amount_fen=fen,
-        key=key_of(ORGANIZER, key or secrets.token_hex(16), order_no, asked, fen),
+        key=request,
     )
     return await RefundBook(pool).decide(wish)
 

@@ -86,7 +86,7 @@ class RefundAdminRoutes:
             whole=asked.whole,
             items=asked.items,
             amount_fen=asked.amount_fen,
-            key=key_of(ORGANIZER, key, order_no, asked.items, asked.amount_fen),
+            key=key_of(ORGANIZER, key, order_no, asked.items, asked.amount_fen, units_back=asked.units_back),
         )
         return await self._answer(request, await self._book.decide(wish))
 

@@ -98,11 +98,19 @@ def read_bank_card(raw: bytes) -> BankCard | Code:
 
 
 def key_of(
-    asker: bytes, idempotency_key: str, order_no: str, items: Sequence[Item], amount_fen: int | None = None
+    asker: bytes,
+    idempotency_key: str,
+    order_no: str,
+    items: Sequence[Item],
+    amount_fen: int | None = None,
+    *,
+    units_back: bool | None = None,
 ) -> RequestKey:
     """What makes a request be done once: the key belongs to who asks, and to what was asked with it."""
-    content = orjson.dumps([order_no, [list(item) for item in sorted(items)], amount_fen])
-    digest = blake2b(content, digest_size=REQUEST_ID_BYTES, person=b"refund").digest()
+    content: list[Any] = [order_no, [list(item) for item in sorted(items)], amount_fen]
+    if units_back is not None:
+        content.append(units_back)
+    digest = blake2b(orjson.dumps(content), digest_size=REQUEST_ID_BYTES, person=b"refund").digest()
     return RequestKey(request_id_of(asker, f"refund:{idempotency_key}"), digest)
 
 

@@ -96,6 +96,8 @@ def test_a_key_is_its_askers_own_and_knows_its_content_in_any_order() -> None:
     assert key == key_of(b"ann", "key-0001", "1", items[::-1])
     assert key.request_id != key_of(b"ben", "key-0001", "1", items).request_id
     assert key.digest != key_of(b"ann", "key-0001", "1", items, 500).digest
+    kept, back = (key_of(b"ann", "key-0001", "1", items, units_back=units_back).digest for units_back in (False, True))
+    assert len({key.digest, kept, back}) == 3
 
 
 @given(st.binary(max_size=64) | st.dictionaries(FIELDS, JSON, max_size=5).map(orjson.dumps))
