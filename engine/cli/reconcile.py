@@ -16,6 +16,7 @@ from engine.payments.bills.days import ONE_DAY, day_of, oldest_kept
 
 EXIT_AWAY = 4
 EXITS = {"agrees": 0, "differences": 1, "refused": 2, "unreadable": 2, "not_ready": 3, "away": EXIT_AWAY}
+IN_CHINESE = {"agrees": "账目一致", "differences": "有差异", "not_ready": "账单还没有生成", "refused": "账单无法对比"}
 STYLES = {"agrees": GOOD, "not_ready": DOUBTFUL}
 MONTHS_KEPT = timedelta(days=93)  # whether the oldest days are still there, WeChat says
 
@@ -68,7 +69,8 @@ def reconcile(
     else:
         for line in lines(outcomes, lang):
             out().print(Text(line))
-        out().print(Text(f"{ended}; {path}" if compared else ended), style=STYLES.get(ended, BAD))
+        told = IN_CHINESE[ended] if lang == "zh" else ended.replace("_", " ")
+        out().print(Text(f"{told}; {path}" if compared else told), style=STYLES.get(ended, BAD))
     raise typer.Exit(EXITS[ended])
 
 
