@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from engine.embedded.postgres import PostgresServer, run_sql
 from engine.embedded.valkey import ValkeyCluster, ValkeyServer
@@ -26,6 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The run's shared server is never killed and its data never outlives the run, so it need not reach the disk.
 _SHARED_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+
+
+# Other processes share the machine with the tests: how fast an example runs says nothing about it.
+settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

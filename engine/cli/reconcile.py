@@ -16,7 +16,15 @@ from engine.payments.bills.days import ONE_DAY, day_of, oldest_kept
 
 EXIT_AWAY = 4
 EXITS = {"agrees": 0, "differences": 1, "refused": 2, "unreadable": 2, "not_ready": 3, "away": EXIT_AWAY}
-IN_CHINESE = {"agrees": "账目一致", "differences": "有差异", "not_ready": "账单还没有生成", "refused": "账单无法对比"}
+IN_CHINESE = {
+    "agrees": "账目一致",
+    "differences": "有差异",
+    "not_ready": "账单还没有生成",
+    "refused": "微信支付拒绝提供账单",
+    "unreadable": "账单无法读取",
+    "away": "微信支付没有应答",
+}
+assert IN_CHINESE.keys() == EXITS.keys()
 STYLES = {"agrees": GOOD, "not_ready": DOUBTFUL}
 MONTHS_KEPT = timedelta(days=93)  # whether the oldest days are still there, WeChat says
 
