@@ -193,6 +193,29 @@ insert into duties (kind, subject, order_no)
 select kind, moved.out_refund_no, moved.order_no from moved cross join unnest($9::text[]) as kind
 on conflict do nothing
 
+-- name: free_units
+-- The whole money went back in WeChat's own pages, which know no tickets: those that are left are for sale again if
+-- the sale says so. Nobody holds them any more.
+with whole as (
+    select o.order_no, o.sale_id
+    from refunds r join orders o using (order_no, sale_id) join sales s using (sale_id)
+    where r.out_refund_no = $1 and o.state = 'refunded' and o.has_units and s.refund_units_back
+        and exists (select from refunds x where x.order_no = o.order_no and x.reason = $2 and x.state = 'success')
+), kept as (
+    select i.order_no, i.sale_id, i.sku_id, i.quantity - i.returned as quantity
+    from order_items i join whole using (order_no, sale_id) where i.returned < i.quantity
+), emptied as (
+    update orders o set has_units = false from whole w where o.order_no = w.order_no and o.sale_id = w.sale_id
+), returned as (
+    update order_items i set returned = i.quantity
+    from kept k where i.order_no = k.order_no and i.sale_id = k.sale_id and i.sku_id = k.sku_id
+), locked as (
+    select s.sku_id, kept.quantity from skus s join kept using (sku_id) order by s.sku_id for update of s
+), lowered as (
+    update skus set allocated = allocated - locked.quantity from locked where skus.sku_id = locked.sku_id
+)
+select count(*) from whole
+
 -- name: count_open
 select state::text as stage, count(*) as refunds, extract(epoch from now() - min(created_at))::float8 as oldest_s
 from refunds where state in ('intended', 'processing', 'abnormal') group by state

@@ -207,6 +207,8 @@ class RefundQueue:
             step.refunded_fen,
             self._duty_kinds if step.stage is Stage.SUCCESS else [],
         )
+        if step.order_state is State.REFUNDED:
+            await conn.execute(self._sql.free_units, standing.out_refund_no, MADE_ELSEWHERE)
 
 
 def _refund(row: "asyncpg.Record") -> Refund:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from engine.orders.telling import tell_decided
 from engine.payments.port import RefundRequest, RefundState
 from engine.payments.refunds.book import RefundBook
 from engine.payments.refunds.failed import FailedRefunds, Retrier
@@ -92,6 +93,33 @@ async def test_an_order_whose_money_went_back_in_wechats_pages_instead_is_refund
     assert await shop.state(order.order_no) == "refunded"
     assert await failed.settle_by_hand(decided.out_refund_no) is RefundCode.NOT_FAILED
     assert await rows("select refunded_fen from orders") == [{"refunded_fen": 10000}]
+    await shop.audit()
+
+
+@pytest.mark.parametrize(("units_back", "free"), [(True, 10), (False, 8)])
+async def test_tickets_whose_whole_money_went_back_in_wechats_pages_are_for_sale_again_if_the_sale_says_so(
+    shop: Shop, units_back: bool, free: int
+) -> None:
+    await shop.house.sql("update sales set refund_units_back = $1 returning 1", units_back)
+    order = await shop.buy(floor=2)
+    elsewhere = RefundRequest(
+        out_refund_no=f"by-hand-leaving-{free}",
+        order_no=order.order_no,
+        mchid=shop.simulator.names["mchid"],
+        refund_fen=20000,
+        total_fen=20000,
+        reason="by hand",
+    )
+    await shop.provider.refund(elsewhere)
+    while (
+        made := await shop.provider.query_refund(elsewhere.out_refund_no, elsewhere.mchid)
+    ).state is RefundState.PROCESSING:
+        await shop.refunder().note(made)
+    await shop.refunder().note(made)
+    assert await shop.state(order.order_no) == "refunded"
+    await tell_decided(shop.house.live, shop.house.stock, shop.house.book, age_s=60)
+    assert (await shop.house.shelf()).free == free
+    assert await shop.house.allocated("floor") == 10 - free
     await shop.audit()
 
 
