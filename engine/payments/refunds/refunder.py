@@ -85,10 +85,16 @@ class Refunder:
             else:
                 report = await self._provider.query_refund(refund.out_refund_no, refund.mchid)
             telemetry.PROVIDER_CALLS.labels("refund", report.state).inc()
-            if report.state is RefundState.REFUSED and report.may_repeat:
-                await self._wait_for_a_person(refund, report)
-                return
-            self._refusals_in_a_row.pop(refund.mchid, None)
+            if report.state is RefundState.REFUSED:
+                refusals = self._refusals_in_a_row[refund.mchid] = self._refusals_in_a_row.get(refund.mchid, 0) + 1
+                # One refusal for good is about its order. One after the other they are about us, as a wrong address in
+                # the settings, and must not close the refunds of a whole evening.
+                in_a_run = refusals > ACCOUNT_REFUSALS_MAX and refund.checks < DOUBTS_MAX
+                if report.may_repeat or in_a_run:
+                    await self._wait_for_a_person(refund, report)
+                    return
+            else:
+                self._refusals_in_a_row.pop(refund.mchid, None)
             if report.state is RefundState.UNKNOWN and report.code and refund.checks >= DOUBTS_MAX:
                 await self._queue.postpone(refund.out_refund_no, wait_s=DOUBT_WAIT_S, code=report.code)
             else:
@@ -103,8 +109,7 @@ class Refunder:
     async def _wait_for_a_person(self, refund: Refund, report: RefundReport) -> None:
         """WeChat says no for now. Nothing has moved."""
         await self._queue.postpone(refund.out_refund_no, wait_s=CURABLE_WAIT_S, code=report.code)
-        refusals = self._refusals_in_a_row[refund.mchid] = self._refusals_in_a_row.get(refund.mchid, 0) + 1
-        if refusals >= ACCOUNT_REFUSALS_MAX:
+        if self._refusals_in_a_row[refund.mchid] >= ACCOUNT_REFUSALS_MAX:
             self._rests_until_s[refund.mchid] = self._monotonic_s() + ACCOUNT_REST_S
         telemetry.ALARMS.labels("refund_refused_for_now").inc()
         log.error("refund_waits_for_a_person", refund=refund.out_refund_no, account=refund.mchid, code=report.code)

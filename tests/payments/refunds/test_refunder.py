@@ -19,7 +19,7 @@ from engine.payments.refunds.watching import OPEN, RefundWatch
 from engine.payments.refunds.wishes import Cause, Decided, RefundCode
 from engine.stock.claim import Item
 from tests.payments.refunds.test_deciding import decide
-from tests.payments.refunds.wechat import Shop
+from tests.payments.refunds.wechat import Shop, open_shop
 
 CARD = BankCard(CardOwner.BUYER, "CMB_DEBIT", "6225880100000000", "张三")
 
@@ -210,6 +210,23 @@ async def test_an_account_short_of_money_rests_and_the_same_numbers_follow_later
     await shop.carry_out()
     assert {await shop.state(order.order_no) for order in orders} == {"refunded"}
     assert len(await rows("select 1 from refunds")) == 5
+
+
+async def test_a_mistake_in_the_settings_does_not_close_every_refund(
+    shop: Shop, refunds: RefundBook, rows: Any
+) -> None:
+    orders = [await shop.buy(buyer, stand=1) for buyer in ("ann", "ben", "cem", "dan", "eva")]
+    for order in orders:
+        await decide(refunds, order.order_no)
+    # WeChat takes no address for notifications that is neither local nor https.
+    async with open_shop(shop.house, shop.simulator, notify_url="http://shop.example.com/notify") as mistaken:
+        await mistaken.refunder(calls_max=1).run_once()
+    states = [row["state"] for row in await rows("select state::text as state from refunds order by state")]
+    assert states == ["closed"] * 3 + ["intended"] * 2
+    shop.now_s += 3600
+    await shop.house.sql("update refunds set next_check_at = now() returning 1")
+    await shop.carry_out()
+    assert [await shop.state(order.order_no) for order in orders].count("refunded") == 2
 
 
 async def test_a_single_buyer_does_not_wait_behind_a_mass_refund(shop: Shop, refunds: RefundBook) -> None:

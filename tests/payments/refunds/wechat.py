@@ -143,13 +143,15 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(house: Rooms, simulator: Simulator) -> AsyncIterator[Shop]:
+async def open_shop(
+    house: Rooms, simulator: Simulator, *, notify_url: str = "http://127.0.0.1:9/wechatpay/notify"
+) -> AsyncIterator[Shop]:
     names = {name: value for name, value in simulator.names.items() if name in Wechat.model_fields}
     config = Wechat(
         **names,
         gateway_url=simulator.url,
         login_url=simulator.url,
-        notify_url="http://127.0.0.1:9/wechatpay/notify",
+        notify_url=notify_url,
         description="票",
     )
     async with aiohttp.ClientSession(auto_decompress=False) as session:
