@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from bench.machine import pin
-from engine.embedded.child import Child, free_port
+from engine.embedded.child import Child
+from engine.embedded.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 20.0

@@ -21,7 +21,8 @@ from bench.machine import pin
 from bench.requests import sku_of
 from bench.servers import ROOT, START_TIMEOUT_S, STOP_GRACE_S, listens
 from engine.embedded import local_config
-from engine.embedded.child import Child, free_port
+from engine.embedded.child import Child
+from engine.embedded.ports import free_port
 from engine.embedded.postgres import PostgresServer
 from engine.embedded.valkey import ValkeyServer
 from engine.simulator.keys import credentials

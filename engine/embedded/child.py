@@ -12,12 +12,10 @@ callers to say.
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +29,6 @@ left=$(($3 * 10))
 while [ "$left" -gt 0 ] && kill -0 "$2" 2>/dev/null; do sleep 0.1; left=$((left - 1)); done
 kill -s KILL -- "-$2" 2>/dev/null
 """
-
-# Below both systems' ranges for outgoing connections (Linux from 32768, macOS from 49152), so that a port
-# that was free a moment ago is not taken by somebody's client socket before the server binds it.
-_PORTS = range(20_000, 32_000)
 
 _LOG_TAIL_LINES = 15
 
@@ -191,26 +185,3 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def port_is_free(port: int, *, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now; servers do not mind a port in TIME_WAIT, so neither do we."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
-
-
-def free_ports() -> Iterator[int]:
-    """Ports that are free on the loopback address, in random order, so that two callers seldom meet."""
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
-        if port_is_free(port):
-            yield port
-
-
-def free_port() -> int:
-    return next(free_ports())

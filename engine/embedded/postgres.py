@@ -20,7 +20,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engine.embedded.child import Account, StartError, free_port
+from engine.embedded.child import Account, StartError
+from engine.embedded.ports import free_port
 from engine.embedded.reach import SHARED, account_for, can_reach, data_folder, shared_folder
 from engine.embedded.server import Server
 

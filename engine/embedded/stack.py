@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.embedded import local_config
-from engine.embedded.child import LEASH_GRACE_S, StartError, alive, free_ports, port_is_free
+from engine.embedded.child import LEASH_GRACE_S, StartError, alive
+from engine.embedded.ports import free_ports, port_is_free
 from engine.embedded.postgres import PostgresServer
 from engine.embedded.program import Program
 from engine.embedded.supervisor import StopAsked, Supervisor, Wishes

@@ -17,7 +17,8 @@ from typing import Self
 
 import redis
 
-from engine.embedded.child import StartError, free_port, free_ports
+from engine.embedded.child import StartError
+from engine.embedded.ports import free_port, free_ports
 from engine.embedded.server import Server
 
 # Names another server binary for tests, such as Debian's redis-server 7.0.

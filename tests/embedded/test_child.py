@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.embedded.child import Child, StartError, free_port, port_is_free
+from engine.embedded.child import Child, StartError
+from engine.embedded.ports import free_port, port_is_free
 
 STUBBORN = """
 import signal, time

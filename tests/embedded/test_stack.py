@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.embedded.child import StartError, free_port
+from engine.embedded.child import StartError
+from engine.embedded.ports import free_port
 from engine.embedded.stack import bind_to_stack, choose_addresses, only_stack_in, without_password
 from engine.embedded.supervisor import Wishes
 

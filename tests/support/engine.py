@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from engine.config import Config, load_config
 from engine.embedded import local_config
-from engine.embedded.child import free_ports
+from engine.embedded.ports import free_ports
 from engine.embedded.program import Program, answers_ok
 from engine.embedded.stack import floodgate_command, simulator_command
 from engine.simulator.keys import credentials

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-from engine.embedded.child import free_port
+from engine.embedded.ports import free_port
 
 CHUNK_BYTES = 65_536
 TRAP_WAIT_S = 15.0

@@ -1,0 +1,58 @@
+"""Ports: free, and promised to one process at a time, whether its server listens yet or not."""
+
+import subprocess
+import sys
+
+import pytest
+
+from engine.embedded import ports
+from engine.embedded.ports import free_ports
+
+TELL = """
+import sys
+from engine.embedded import ports
+ports.PORTS = range(*map(int, sys.argv[1:3]))
+print(*ports.free_ports(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> range:
+    """So few ports that two who choose by luck would meet, and none that anybody else chooses from."""
+    few = range(ports.PORTS.start - 40, ports.PORTS.start)
+    monkeypatch.setattr(ports, "PORTS", few)
+    return few
+
+
+def other(few: range) -> "subprocess.Popen[str]":
+    """A process that takes every port it is given, and keeps them until its standard input ends."""
+    command = [sys.executable, "-c", TELL, str(few.start), str(few.stop)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def told(process: "subprocess.Popen[str]") -> set[int]:
+    assert process.stdout is not None
+    return {int(port) for port in process.stdout.readline().split()}
+
+
+def test_what_another_process_was_promised_is_free_no_more(few: range) -> None:
+    with other(few) as process:
+        theirs = told(process)
+        ours = set(free_ports())
+        process.communicate()
+    assert theirs
+    assert not ours & theirs
+
+
+def test_a_process_that_was_killed_keeps_nothing(few: range) -> None:
+    with other(few) as process:
+        theirs = told(process)
+        process.kill()
+    with other(few) as process:
+        assert told(process) >= theirs
+        process.communicate()
+
+
+def test_nobody_is_given_the_same_port_twice(few: range) -> None:
+    assert not set(free_ports()) & set(free_ports())
