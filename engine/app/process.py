@@ -14,6 +14,7 @@ from engine.config import Config
 from engine.console.handlers import ConsoleRoutes
 from engine.infra.outage import Outage
 from engine.web.description import DescriptionDesk
+from engine.web.operators import Operators
 from engine.web.server import Limits, Listener
 
 CATALOG_EVERY_S = 1.0
@@ -76,7 +77,7 @@ def build_console(house: House, listener: "list[Listener]") -> ConsoleRoutes:
         house.stock,
         house.line,
         house.book,
-        key=house.config.admin.key.get_secret_value(),
+        operators=Operators(house.config.admin.key.get_secret_value()),
         why_not_ready=why_not_ready,
     )
 

@@ -1,6 +1,5 @@
 """Health, metrics, and a sale's numbers. Never on the public listener."""
 
-import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
@@ -12,10 +11,9 @@ from engine.line.line import Line
 from engine.orders.book import OrderBook
 from engine.stock.stock import Stock
 from engine.web.http import Request, Response, answer, refuse
+from engine.web.operators import Operators
 from engine.web.problems import Code
 from engine.web.routes import Route
-
-BEARER = "Bearer "
 
 
 class ConsoleRoutes:
@@ -28,14 +26,14 @@ class ConsoleRoutes:
         line: Line,
         book: OrderBook,
         *,
-        key: str,
+        operators: Operators,
         why_not_ready: Callable[[], Awaitable[str | None]],
     ) -> None:
         self._board = board
         self._stock = stock
         self._line = line
         self._book = book
-        self._authorization = f"{BEARER}{key}".encode()
+        self._operators = operators
         self._why_not_ready = why_not_ready
 
     def routes(self) -> list[Route]:
@@ -63,8 +61,7 @@ class ConsoleRoutes:
 
     async def get_sale(self, request: Request, sale_id: str) -> Response:
         """A sale's stock, line and orders, as Redis and the ledger have them now."""
-        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        if not hmac.compare_digest(shown, self._authorization):
+        if not self._operators.know(request):
             return refuse(request, Code.LOGIN_REQUIRED)
         live = self._board.sales.get(sale_id)
         if live is None:

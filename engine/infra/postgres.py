@@ -35,10 +35,6 @@ AWAY = (
 )
 
 
-class Mistaken(Exception):
-    """A statement was used wrongly; its cause says how. Trying again cannot help."""
-
-
 class Queries:
     """The named blocks of one SQL file as attributes."""
 
@@ -103,6 +99,7 @@ async def connection(pool: "Pool", *, wait_s: float = 5.0) -> AsyncIterator["Con
     A connection on which something went wrong is not given back: the pool makes a new one, instead of handing the
     trouble to the next one who asks.
     """
+    mistaken = False
     try:
         async with pool.acquire(timeout=wait_s) as conn:
             try:
@@ -111,12 +108,10 @@ async def connection(pool: "Pool", *, wait_s: float = 5.0) -> AsyncIterator["Con
                 # The driver has one word for a connection that is gone and for arguments that do not fit a statement.
                 mistaken = isinstance(error, asyncpg.InterfaceError) and not conn.is_closed()
                 conn.terminate()
-                if mistaken:
-                    raise Mistaken from error
                 raise
-    except Mistaken as mistake:
-        raise mistake.__cause__ or mistake from None
     except AWAY as error:
+        if mistaken:
+            raise
         raise PostgresAway(f"{type(error).__name__}: {error}") from error
 
 

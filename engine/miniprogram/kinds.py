@@ -25,10 +25,5 @@ def refund_duty_kinds(config: Miniprogram) -> tuple[str, ...]:
     return _told(config, MessageKind.REFUNDED)
 
 
-def tells_changes(config: Miniprogram) -> bool:
-    """Whether buyers are told that a session's time or place changed."""
-    return MessageKind.CHANGED in config.templates
-
-
 def _told(config: Miniprogram, kind: MessageKind) -> tuple[str, ...]:
     return (duty_of(kind),) if kind in config.templates else ()
