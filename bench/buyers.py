@@ -19,7 +19,7 @@ from bench import requests
 from bench.shoppers import Errand, connect
 from bench.stack import PASS_S, Stack
 from engine.infra.seals import Opened, Purpose, SealKeys
-from engine.line.place import BUYER_BYTES, seal_pass
+from engine.line.place import BUYER_BYTES, NONCE_BYTES, Pass, seal_pass
 from engine.web.buyers import Privacy
 
 LOGINS_AT_ONCE = 32
@@ -27,6 +27,10 @@ LOGINS_AT_ONCE = 32
 
 def _keys(stack: Stack) -> SealKeys:
     return SealKeys({0: stack.secrets.seal_key.encode()}, 0)
+
+
+def _pass(buyer: bytes, sale: str) -> Pass:
+    return Pass(buyer, sale, 0, 1, secrets.token_bytes(NONCE_BYTES))
 
 
 def orders(stack: Stack, sale: str, count: int) -> list[bytes]:
@@ -39,7 +43,7 @@ def orders(stack: Stack, sale: str, count: int) -> list[bytes]:
             requests.order(
                 sale,
                 seal=keys.seal(Purpose.BUYER, buyer, expires_s=expires_s),
-                sale_pass=seal_pass(keys, buyer, sale, expires_s=expires_s),
+                sale_pass=seal_pass(keys, _pass(buyer, sale), expires_s=expires_s),
             )
         )
     return found
@@ -58,7 +62,7 @@ def known_orders(stack: Stack, sale: str, count: int) -> tuple[list[bytes], dict
             requests.order(
                 sale,
                 seal=keys.seal(Purpose.BUYER, buyer, expires_s=expires_s),
-                sale_pass=seal_pass(keys, buyer, sale, expires_s=expires_s),
+                sale_pass=seal_pass(keys, _pass(buyer, sale), expires_s=expires_s),
             )
         )
     return found, openids
@@ -86,7 +90,7 @@ async def _errands(stack: Stack, sale: str, count: int) -> list[Errand]:
             seal = orjson.loads(body)["seal"]
             opened = keys.open(Purpose.BUYER, seal, now_s=int(time.time()))
             assert isinstance(opened, Opened)
-            sale_pass = seal_pass(keys, opened.payload[:BUYER_BYTES], sale, expires_s=int(time.time()) + PASS_S)
+            sale_pass = seal_pass(keys, _pass(opened.payload[:BUYER_BYTES], sale), expires_s=int(time.time()) + PASS_S)
             order = requests.order(sale, seal=seal, sale_pass=sale_pass)
             found.append(Errand(order=order, bearer=f"Bearer {seal}", openid=openid))
 

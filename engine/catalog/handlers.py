@@ -18,7 +18,7 @@ def sale_document(sale: Sale) -> dict[str, Any]:
         "sale": sale.sale_id,
         "title": sale.title,
         "event": sale.event.title,
-        "lane": sale.lane,
+        "lanes": [{"id": lane.lane_id, "title": lane.title, "entry": lane.entry} for lane in sale.lanes],
         "opens_ms": sale.opens_ms,
         "closes_ms": sale.closes_ms,
         "time_zone": sale.time_zone,

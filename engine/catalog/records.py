@@ -4,6 +4,7 @@ Plain records without behaviour; instants are milliseconds since the epoch, mone
 was validated by the sale file's reader or read from the ledger, so nobody below checks it again.
 """
 
+import enum
 from dataclasses import dataclass
 
 
@@ -54,9 +55,52 @@ class RefundTier:
         return f"{self.percent} % until {self.days_before} days before"
 
 
+class Entry(enum.StrEnum):
+    """Who may join a lane."""
+
+    EVERYONE = "everyone"
+    CODES = "codes"
+    MEMBERS = "members"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One of the queues of a sale's line, by its ordinal in the organizer's order.
+
+    weight: its share of those who are let through, beside the others'. quota_units: how many units its buyers may
+    hold or have bought, together; None is no bound.
+    """
+
+    ordinal: int
+    lane_id: str
+    title: str = ""
+    entry: Entry = Entry.EVERYONE
+    weight: int = 1
+    quota_units: int | None = None
+
+    def __str__(self) -> str:
+        quota = "" if self.quota_units is None else f", at most {self.quota_units} units"
+        return f"{self.lane_id} ({self.entry}, weight {self.weight}{quota})"
+
+
+class Challenge(enum.StrEnum):
+    """When a buyer who joins has to prove some work first."""
+
+    OFF = "off"
+    SUSPICIOUS = "suspicious"
+    ALWAYS = "always"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sale:
-    """A window that offers SKUs of one event to a lane, in the order the organizer gave them.
+    """A window that offers SKUs of one event, in the order the organizer gave them, to the people of its line.
+
+    line_rate, line_concurrency: how many people are let through a second, and how many may be at the till at once;
+    one of the two at least.
+    lobby_opens_ms, lobby_closes_ms: when people may gather and when the draw is made; None: from the beginning, and
+    when the sale opens.
+    beacon_url, beacon_round: public randomness for the draw, if any. challenge: whether joining takes some work.
+    round: how often units were put up again after the sale was sold out for good; final_round: the round that ended so.
 
     refunds: what a buyer gets back on asking, most days first; without tiers only the organizer refunds.
     refund_units_back: whether the units of a refund that a buyer asked for are for sale again.
@@ -68,15 +112,33 @@ class Sale:
     event: Event
     sessions: tuple[Session, ...]
     skus: tuple[Sku, ...]
-    lane: str
+    lanes: tuple[Lane, ...]
     opens_ms: int
     closes_ms: int
     time_zone: str
     hold_s: int
     per_buyer_max: int
-    line_rate: int
+    line_rate: int | None
+    line_concurrency: int | None = None
     refunds: tuple[RefundTier, ...] = ()
     refund_units_back: bool = True
     mchid: str | None = None
+    lobby_opens_ms: int | None = None
+    lobby_closes_ms: int | None = None
+    beacon_url: str | None = None
+    beacon_round: int | None = None
+    challenge: Challenge = Challenge.OFF
+    round: int = 1
+    final_round: int = 0
     paused: bool = False
     epoch: int = 0
+
+    @property
+    def draws_ms(self) -> int:
+        """When the lobby closes and the draw is made."""
+        return self.opens_ms if self.lobby_closes_ms is None else self.lobby_closes_ms
+
+    @property
+    def sold_out_for_good(self) -> bool:
+        """Whether this round has ended with every unit sold."""
+        return self.final_round == self.round

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.catalog import bounds, toml_lines
 from engine.catalog.reader import Found, Reader
-from engine.catalog.records import Event, RefundTier, Sale, Session, Sku
+from engine.catalog.records import Event, Lane, RefundTier, Sale, Session, Sku
 from engine.catalog.refusals import Problem, SaleFileInvalid
 from engine.catalog.tables import EventTable, RefundTable, SaleTable, SessionTable, SkuTable
 
@@ -158,7 +158,7 @@ def _read_sales(
                 event=event,
                 sessions=tuple(where.values()),
                 skus=chosen,
-                lane=table.lane,
+                lanes=(Lane(ordinal=0, lane_id=table.lane),),
                 opens_ms=opens_ms,
                 closes_ms=closes_ms,
                 time_zone=zone,

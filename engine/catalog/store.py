@@ -10,7 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.catalog.records import Event, RefundTier, Sale, Session, Sku
+import orjson
+
+from engine.catalog.records import Challenge, Entry, Event, Lane, RefundTier, Sale, Session, Sku
 from engine.catalog.refusals import Problem, SaleFileInvalid
 from engine.catalog.sale_file import SaleFile, offered_twice, sku_ids, windows_overlap
 from engine.infra.postgres import load_queries
@@ -74,13 +76,21 @@ def _sale(rows: "Sequence[asyncpg.Record]") -> Sale:
             )
             for row in rows
         ),
-        lane=first["lane"],
+        lanes=_lanes(first["lanes"], first["lane"]),
         opens_ms=first["opens_ms"],
         closes_ms=first["closes_ms"],
         time_zone=first["time_zone"],
         hold_s=first["hold_s"],
         per_buyer_max=first["per_buyer_max"],
         line_rate=first["line_rate"],
+        line_concurrency=first["line_concurrency"],
+        lobby_opens_ms=first["lobby_opens_ms"],
+        lobby_closes_ms=first["lobby_closes_ms"],
+        beacon_url=first["beacon_url"],
+        beacon_round=first["beacon_round"],
+        challenge=Challenge(first["challenge"]),
+        round=first["round"],
+        final_round=first["final_round"],
         refunds=tuple(
             RefundTier(days_before=days_before, percent=percent)
             for days_before, percent in zip(first["days_before"], first["percents"], strict=True)
@@ -89,6 +99,23 @@ def _sale(rows: "Sequence[asyncpg.Record]") -> Sale:
         mchid=first["mchid"],
         paused=first["paused"],
         epoch=first["epoch"],
+    )
+
+
+def _lanes(raw: str | None, only: str) -> tuple[Lane, ...]:
+    """The lanes as PostgreSQL has them; a sale without any has one, open to everyone."""
+    if raw is None:
+        return (Lane(ordinal=0, lane_id=only),)
+    return tuple(
+        Lane(
+            ordinal=row["lane"],
+            lane_id=row["lane_id"],
+            title=row["title"],
+            entry=Entry(row["entry"]),
+            weight=row["weight"],
+            quota_units=row["quota_units"],
+        )
+        for row in orjson.loads(raw)
     )
 
 
@@ -192,7 +219,9 @@ def _changes(sale_file: SaleFile, ledger: _Ledger) -> Iterator[Change]:
 
 
 # Pausing, cancelling and the epoch are not the file's to change; a sale's records have changes of their own.
-_NOT_COMPARED = frozenset({"event", "sessions", "paused", "epoch", "cancelled", "withdrawn"})
+_NOT_COMPARED = frozenset(
+    {"event", "sessions", "paused", "epoch", "cancelled", "withdrawn", "challenge", "round", "final_round"}
+)
 
 
 def _difference(record: str, old: object | None, new: Any) -> Iterator[Change]:
@@ -238,7 +267,7 @@ async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str]) -> 
                 QUERIES.put_sale,
                 sale.sale_id,
                 sale.title,
-                sale.lane,
+                sale.lanes[0].lane_id,
                 sale.opens_ms,
                 sale.closes_ms,
                 sale.time_zone,

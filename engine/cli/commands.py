@@ -290,7 +290,7 @@ def sale_list(ctx: typer.Context) -> None:
         table.add_row(
             sale.sale_id,
             Text(sale.title),
-            sale.lane,
+            ", ".join(lane.lane_id for lane in sale.lanes),
             _phase(sale, now_ms),
             _local(sale.opens_ms, sale.time_zone),
             _local(sale.closes_ms, sale.time_zone),

@@ -5,10 +5,14 @@ All keys of a sale share the hash tag {sale}: a sale lives in one slot, so every
 
 from dataclasses import dataclass
 
+# The roster is spread over so many hashes: at a million people 61 in each, and a hash of at most 128 short fields is
+# kept as one compact list, at a fifth of the memory of a table.
+ROSTER_BUCKETS = 16_384
+
 
 @dataclass(frozen=True, slots=True)
 class SaleKeys:
-    """The keys of one sale.
+    """The keys of one sale. `n` is the ordinal of a lane.
 
     control    hash    epoch, cleared_in, run, opens_ms, closes_ms, hold_ms, buyer_max, paused
     stock      hash    capacity:<sku>, free:<sku>, held:<sku>, sold:<sku>   (units)
@@ -17,8 +21,17 @@ class SaleKeys:
     claims     hash    order number -> the claim as it was packed by the worker, less what was returned since
     deadlines  zset    order number -> deadline_ms; a claim that is missing here is sold
     claimants  list    buyers that won an order in this epoch, append-only
-    line       hash    head, tail, ceiling, rate, burst, ticked_ms
-    places     hash    buyer -> index in the line
+    line       hash    of the sale: tick, ticked_ms, serving_ms (time spent serving: it stands still while paused),
+                       sealed, final, pace (what the pacing remembers, opaque);
+                       of each lane: lobby:n (people in the lobby; the N of the draw), tail:n (next live index),
+                       ceiling:n, head:n (positions below it are called), gap_from:n and gap_to:n (live indexes that
+                       may have no owner, after a loss), seed:n, root:n, called:n, shown:n, taken:n, lapsed:n
+    places     hash    buyer -> live index
+    checkpoints list   how far the heads had come, by serving_ms: the claim window's memory
+    passes     hash    buyer -> nonce (8 bytes) and the pass' end in serving_ms (decimal)
+    admitted   zset    buyer -> the pass' end in serving_ms; who has a pass and has not used it
+    claimers   zset    buyer -> rank; who was called, came, and waits for room
+    seen       hash    buyer -> when a claimer last asked, in Redis' ms
     """
 
     control: str
@@ -30,6 +43,11 @@ class SaleKeys:
     claimants: str
     line: str
     places: str
+    checkpoints: str
+    passes: str
+    admitted: str
+    claimers: str
+    seen: str
 
     @classmethod
     def of(cls, sale_id: str) -> "SaleKeys":
@@ -38,8 +56,14 @@ class SaleKeys:
         return cls(*(tag + name for name in cls.__slots__))
 
     def all(self) -> list[str]:
-        """Every key, in the order of the fields."""
+        """Every key but the roster's, in the order of the fields."""
         return [getattr(self, name) for name in self.__slots__]
+
+
+def roster_key(sale_id: str, epoch: int, bucket: int) -> str:
+    """One bucket of the roster (hash: 8 bytes of a keyed hash of the buyer -> packed place). Another epoch has
+    another roster, so that nothing an older one left behind is ever read."""
+    return f"fg:{{{sale_id}}}:roster:{epoch}:{bucket}"
 
 
 def quota_key(mchid: str, budget: str) -> str:

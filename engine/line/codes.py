@@ -18,6 +18,11 @@ class ExtendCode(enum.IntEnum):
     EXTENDED = 1
 
 
+class LookCode(enum.IntEnum):
+    FENCED = 0
+    SEEN = 1
+
+
 class RestoreCode(enum.IntEnum):
     STALE_EPOCH = 0
     RESTORED = 1

@@ -10,7 +10,7 @@ from engine.infra.seals import SealKeys
 from engine.line.desk import LineDesk
 from engine.line.document import Phase
 from engine.line.line import NO_PLACE, Joining
-from engine.line.place import Place, read_place, seal_pass, seal_place
+from engine.line.place import Cohort, Pass, Place, read_place, seal_pass, seal_place
 from engine.web.buyers import Buyers
 from engine.web.http import Request, Response, answer, is_known, read_body, refuse, strict_json
 from engine.web.problems import Code
@@ -92,7 +92,7 @@ class LineRoutes:
             return refuse(request, Code.ENDED)
         index = await desk.join(Joining(buyer, shown_index))
         expires_s = desk.live.sale.closes_ms // 1000 + PLACE_GRACE_S
-        place = Place(buyer, sale_id, index)
+        place = Place(buyer, sale_id, 0, Cohort.LIVE, desk.live.epoch, index)
         return self._told(desk, place, seal_place(self._keys, place, expires_s=expires_s), status=201)
 
     async def get_place(self, request: Request, sale_id: str) -> Response:
@@ -130,14 +130,15 @@ class LineRoutes:
             return refuse(request, Code.ENDED)
         if document.phase is Phase.WAITING or place.index >= document.head:
             ahead = max(1, place.index - document.head + 1)
-            wait_ms = ahead * 1000 // desk.live.sale.line_rate
+            wait_ms = ahead * 1000 // (desk.live.sale.line_rate or 1000)
             return refuse(
                 request,
                 Code.NOT_YOUR_TURN,
                 retry_after_ms=min(CLAIM_WAIT_MS_MAX, max(CLAIM_WAIT_MS_MIN, wait_ms)),
             )
         expires_s = now_s + self._pass_s
-        sealed = seal_pass(self._keys, buyer, sale_id, expires_s=expires_s)
+        admission = Pass(buyer, sale_id, place.lane, place.epoch, bytes(8))
+        sealed = seal_pass(self._keys, admission, expires_s=expires_s)
         return answer({"pass": sealed, "expires_ms": expires_s * 1000})
 
     def _place(self, sealed: str, buyer: bytes, sale_id: str) -> Place | None:

@@ -1,13 +1,16 @@
 -- How far the numbering of each line may go, written down before a number is given out.
 
 -- name: raise_ceiling
-insert into lines (sale_id, ceiling) values ($1, $2)
-on conflict (sale_id) do update set ceiling = greatest(lines.ceiling, excluded.ceiling)
+with sale as (
+    insert into line_sales (sale_id) values ($1) on conflict do nothing
+)
+insert into line_lanes (sale_id, lane, ceiling) values ($1, 0, $2)
+on conflict (sale_id, lane) do update set ceiling = greatest(line_lanes.ceiling, excluded.ceiling)
 returning ceiling
 
 -- name: keep_head
-insert into lines (sale_id, head) values ($1, $2)
-on conflict (sale_id) do update set head = greatest(lines.head, excluded.head)
+insert into line_lanes (sale_id, lane, head) values ($1, 0, $2)
+on conflict (sale_id, lane) do update set head = greatest(line_lanes.head, excluded.head)
 
 -- name: read_line
-select ceiling, head from lines where sale_id = $1
+select ceiling, head from line_lanes where sale_id = $1 and lane = 0

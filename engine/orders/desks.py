@@ -89,7 +89,7 @@ def _document(desk: Desk) -> LineDocument:
         now_ms=now_ms,
         phase=phase,
         line=desk.line.head,
-        rate_per_s=sale.line_rate,
+        rate_per_s=sale.line_rate or 1000,
         bands={
             sku.sku_id: band_of(capacity=shelf.capacity, free=shelf.free, held=shelf.held)
             for sku in sale.skus

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from engine.infra.seals import SealKeys
-from engine.line.place import pass_is_good
+from engine.line.place import read_pass
 from engine.orders.book import OrderBook
 from engine.orders.desks import Desk, Desks
 from engine.orders.placing import Refused
@@ -86,7 +86,7 @@ class OrderRoutes:
         if desk is None:
             return refuse(request, Code.UNKNOWN_SALE)
         headers = request.headers
-        if not pass_is_good(self._keys, headers.get(PASS_HEADER, ""), buyer, sale_id, now_s=now_s):
+        if read_pass(self._keys, headers.get(PASS_HEADER, ""), buyer, sale_id, now_s=now_s) is None:
             return refuse(request, Code.PASS_INVALID)
         key = headers.get(KEY_HEADER, "")
         if not is_idempotency_key(key):

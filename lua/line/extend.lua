@@ -13,8 +13,8 @@ local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
 if control[1] ~= ARGV[1] or control[2] ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
   return FENCED
 end
-local ceiling = tonumber(redis.call('HGET', KEYS[2], 'ceiling') or 0)
+local ceiling = tonumber(redis.call('HGET', KEYS[2], 'ceiling:0') or 0)
 if tonumber(ARGV[2]) > ceiling then
-  redis.call('HSET', KEYS[2], 'ceiling', ARGV[2])
+  redis.call('HSET', KEYS[2], 'ceiling:0', ARGV[2])
 end
 return EXTENDED

@@ -15,7 +15,7 @@ local control = redis.call('HMGET', KEYS[1], 'epoch', 'run')
 if control[1] ~= ARGV[1] or control[2] ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
   return { FENCED }
 end
-local line = redis.call('HMGET', KEYS[2], 'tail', 'ceiling')
+local line = redis.call('HMGET', KEYS[2], 'tail:0', 'ceiling:0')
 local tail, ceiling = tonumber(line[1] or 0), tonumber(line[2] or 0)
 local buyers = {}
 for i = 2, #ARGV, 2 do
@@ -45,6 +45,6 @@ if #new_places > 0 then
   redis.call('HSET', KEYS[3], unpack(new_places))
 end
 if tail > first_tail then
-  redis.call('HSET', KEYS[2], 'tail', tail)
+  redis.call('HSET', KEYS[2], 'tail:0', tail)
 end
 return { JOINED, indexes }

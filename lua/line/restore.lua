@@ -14,5 +14,5 @@ local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 if control[1] ~= ARGV[1] or control[2] or control[3] ~= run then
   return STALE_EPOCH
 end
-redis.call('HSET', KEYS[2], 'tail', ARGV[2], 'ceiling', ARGV[2], 'head', ARGV[3])
+redis.call('HSET', KEYS[2], 'tail:0', ARGV[2], 'ceiling:0', ARGV[2], 'head:0', ARGV[3])
 return RESTORED

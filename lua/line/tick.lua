@@ -17,7 +17,7 @@ end
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local rate, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
-local line = redis.call('HMGET', KEYS[3], 'head', 'tail', 'ceiling', 'ticked_ms')
+local line = redis.call('HMGET', KEYS[3], 'head:0', 'tail:0', 'ceiling:0', 'ticked_ms')
 local head, tail, ceiling = tonumber(line[1] or 0), tonumber(line[2] or 0), tonumber(line[3] or 0)
 local ticked_ms = tonumber(line[4] or now_ms)
 
@@ -37,5 +37,5 @@ else
     head = math.max(head, math.min(head + moves, tail + burst))
   end
 end
-redis.call('HSET', KEYS[3], 'head', head, 'ticked_ms', ticked_ms)
+redis.call('HSET', KEYS[3], 'head:0', head, 'ticked_ms', ticked_ms)
 return { TICKED, head, tail, ceiling }

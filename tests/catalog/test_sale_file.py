@@ -60,7 +60,7 @@ def test_a_file_of_offsets_alone_needs_no_time_zone() -> None:
 
 
 def test_a_lane_is_public_unless_named() -> None:
-    assert sale_file().sales[0].lane == "public"
+    assert [lane.lane_id for lane in sale_file().sales[0].lanes] == ["public"]
 
 
 FLOOR = "events.gig.sessions.sat.skus.floor"

@@ -10,7 +10,7 @@ import asyncpg
 
 from engine.catalog.refusals import SaleFileInvalid
 from engine.infra.seals import Opened, Purpose, SealKeys
-from engine.line.place import seal_pass
+from engine.line.place import Pass, seal_pass
 from tests.faults.promises import Journal, assert_kept
 from tests.faults.rig import Rig
 from tests.support.buyer import Answer, Buyer, Crowd
@@ -104,7 +104,7 @@ def forged_early_pass(rig: Rig, buyer: Buyer, sale: OnSale) -> str:
     now_s = int(time.time())
     opened = keys.open(Purpose.BUYER, buyer.seal, now_s=now_s)
     assert isinstance(opened, Opened)
-    return seal_pass(keys, opened.payload, sale.sale_id, expires_s=now_s + 60)
+    return seal_pass(keys, Pass(opened.payload, sale.sale_id, 0, 1, bytes(8)), expires_s=now_s + 60)
 
 
 async def test_a_sale_postponed_after_passes_were_given_sells_nothing_until_its_new_opening(

@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.infra.seals import Opened, Purpose, SealKeys, SealRefusal
-from engine.line.place import Place, pass_is_good, read_place, seal_pass, seal_place
+from engine.line.place import Cohort, Pass, Place, read_pass, read_place, seal_pass, seal_place
 
 KEYS = SealKeys({1: b"first secret of the tests........", 2: b"second secret of the tests......."}, current=2)
 ANN, BOB = b"a" * 16, b"b" * 16
+ANNS_PASS = Pass(ANN, "spring", 2, 7, b"nonce--1")
 NOW_S, LATER_S = 1_000, 2_000
 
 
@@ -55,21 +56,21 @@ def test_a_seal_of_an_unknown_version_is_forged() -> None:
 
 
 def test_a_place_is_read_by_its_buyer_in_its_sale_only() -> None:
-    place = Place(ANN, "spring", 41)
+    place = Place(ANN, "spring", 2, Cohort.LOBBY, 7, 41)
     sealed = seal_place(KEYS, place, expires_s=LATER_S)
     assert read_place(KEYS, sealed, ANN, "spring", now_s=NOW_S) == place
     assert read_place(KEYS, sealed, BOB, "spring", now_s=NOW_S) is None
     assert read_place(KEYS, sealed, ANN, "autumn", now_s=NOW_S) is None
 
 
-def test_a_pass_is_good_for_its_buyer_in_its_sale_until_it_expires() -> None:
-    sealed = seal_pass(KEYS, ANN, "spring", expires_s=LATER_S)
-    assert pass_is_good(KEYS, sealed, ANN, "spring", now_s=NOW_S)
-    assert not pass_is_good(KEYS, sealed, BOB, "spring", now_s=NOW_S)
-    assert not pass_is_good(KEYS, sealed, ANN, "autumn", now_s=NOW_S)
-    assert not pass_is_good(KEYS, sealed, ANN, "spring", now_s=LATER_S)
+def test_a_pass_is_read_by_its_buyer_in_its_sale_until_it_expires() -> None:
+    sealed = seal_pass(KEYS, ANNS_PASS, expires_s=LATER_S)
+    assert read_pass(KEYS, sealed, ANN, "spring", now_s=NOW_S) == ANNS_PASS
+    assert read_pass(KEYS, sealed, BOB, "spring", now_s=NOW_S) is None
+    assert read_pass(KEYS, sealed, ANN, "autumn", now_s=NOW_S) is None
+    assert read_pass(KEYS, sealed, ANN, "spring", now_s=LATER_S) is None
 
 
 def test_a_place_is_not_a_pass() -> None:
-    sealed = seal_place(KEYS, Place(ANN, "spring", 0), expires_s=LATER_S)
-    assert not pass_is_good(KEYS, sealed, ANN, "spring", now_s=NOW_S)
+    sealed = seal_place(KEYS, Place(ANN, "spring", 0, Cohort.LIVE, 1, 0), expires_s=LATER_S)
+    assert read_pass(KEYS, sealed, ANN, "spring", now_s=NOW_S) is None

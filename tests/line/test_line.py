@@ -42,7 +42,7 @@ async def test_a_thousand_joins_at_once_get_a_thousand_places(house: Rooms) -> N
 async def test_a_number_is_given_out_only_after_the_ledger_wrote_down_a_ceiling_above_it(house: Rooms) -> None:
     desk = desk_of(house)
     indexes = await asyncio.gather(*(desk.join(Joining(buyer(n))) for n in range(123)))
-    assert max(indexes) < await house.sql("select ceiling from lines")
+    assert max(indexes) < await house.sql("select ceiling from line_lanes")
 
 
 async def test_the_head_moves_at_the_rate_of_the_sale(house: Rooms) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.app import seal_keys
 from engine.infra.seals import Purpose, SealKeys
-from engine.line.place import Place, seal_pass, seal_place
+from engine.line.place import Cohort, Pass, Place, seal_pass, seal_place
 from tests.support.buyer import Buyer, Crowd
 from tests.support.engine import Engine, OnSale
 
@@ -102,12 +102,12 @@ async def test_another_buyers_pass_is_403(crowd: Crowd, buyer: Buyer, sale: OnSa
 
 
 async def test_pass_of_another_sale_is_403(buyer: Buyer, sale: OnSale, keys: SealKeys) -> None:
-    other = seal_pass(keys, digest_in(buyer), "another-sale", expires_s=int(time.time()) + HOUR_S)
+    other = seal_pass(keys, Pass(digest_in(buyer), "another-sale", 0, 1, bytes(8)), expires_s=int(time.time()) + HOUR_S)
     assert await order_with_pass(buyer, sale, other) == (403, "PASS_INVALID")
 
 
 async def test_expired_pass_is_403(buyer: Buyer, sale: OnSale, keys: SealKeys) -> None:
-    expired = seal_pass(keys, digest_in(buyer), sale.sale_id, expires_s=int(time.time()) - 1)
+    expired = seal_pass(keys, Pass(digest_in(buyer), sale.sale_id, 0, 1, bytes(8)), expires_s=int(time.time()) - 1)
     assert await order_with_pass(buyer, sale, expired) == (403, "PASS_INVALID")
 
 
@@ -135,13 +135,15 @@ class TestPlaces:
     async def test_place_in_another_sale_is_403(
         self, buyer: Buyer, sale: OnSale, keys: SealKeys, method: str, name: str
     ) -> None:
-        other = seal_place(keys, Place(digest_in(buyer), "another-sale", 0), expires_s=int(time.time()) + HOUR_S)
+        place = Place(digest_in(buyer), "another-sale", 0, Cohort.LIVE, 1, 0)
+        other = seal_place(keys, place, expires_s=int(time.time()) + HOUR_S)
         assert await self.told(buyer, sale, method, name, other) == (403, "PLACE_INVALID")
 
     async def test_expired_place_is_403(
         self, buyer: Buyer, sale: OnSale, keys: SealKeys, method: str, name: str
     ) -> None:
-        expired = seal_place(keys, Place(digest_in(buyer), sale.sale_id, 0), expires_s=int(time.time()) - 1)
+        place = Place(digest_in(buyer), sale.sale_id, 0, Cohort.LIVE, 1, 0)
+        expired = seal_place(keys, place, expires_s=int(time.time()) - 1)
         assert await self.told(buyer, sale, method, name, expired) == (403, "PLACE_INVALID")
 
     async def test_place_that_was_never_given_is_403(self, buyer: Buyer, sale: OnSale, method: str, name: str) -> None:

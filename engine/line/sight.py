@@ -1,0 +1,62 @@
+"""What a worker sees of the line when it looks, a few times a second. Everything else is computed from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSight:
+    """One lane at one instant. Positions count from 0: first the lobby as drawn, then the live cohort.
+
+    head: positions below it are called. lobby: people in the lobby, the N of the draw once it is sealed. tail: the
+    next live index, below ceiling. gap: live indexes from gap_from to gap_to may have no owner. seed and root are
+    empty before the seal. called, shown, taken, lapsed: people called, first claims, passes used, passes that ran
+    out, all since the epoch began.
+    """
+
+    head: int = 0
+    lobby: int = 0
+    tail: int = 0
+    ceiling: int = 0
+    gap_from: int = 0
+    gap_to: int = 0
+    seed: bytes = b""
+    root: bytes = b""
+    called: int = 0
+    shown: int = 0
+    taken: int = 0
+    lapsed: int = 0
+
+    @property
+    def end(self) -> int:
+        """The position behind everybody."""
+        return self.lobby + self.tail
+
+    @property
+    def waiting(self) -> int:
+        """Positions that are not called yet, gaps left out as far as they are known."""
+        gap = max(0, self.lobby + self.gap_to - max(self.head, self.lobby + self.gap_from))
+        return max(0, self.end - self.head - gap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSight:
+    """The line of a sale at one instant, by the clock of Redis, under `epoch`.
+
+    sealed: the draw is published; final: sold out for good. admitted: passes not used yet; claimers: people who were
+    called, came and wait for room; orders_open: orders neither paid nor released, of which the last deadline is
+    held_until_ms (0: none). tick, ticked_ms, serving_ms and pace are the pacing's.
+    """
+
+    epoch: int
+    now_ms: int
+    sealed: bool
+    final: bool
+    tick: int
+    ticked_ms: int
+    serving_ms: int
+    pace: bytes
+    lanes: tuple[LaneSight, ...]
+    admitted: int
+    claimers: int
+    orders_open: int
+    held_until_ms: int
