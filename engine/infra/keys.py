@@ -22,7 +22,7 @@ class SaleKeys:
     deadlines  zset    order number -> deadline_ms; a claim that is missing here is sold
     claimants  list    buyers that won an order in this epoch, append-only
     line       hash    of the sale: tick, ticked_ms, serving_ms (time spent serving: it stands still while paused),
-                       sealed, final, pace (what the pacing remembers, opaque);
+                       drawn, final, pace (what the pacing remembers, opaque);
                        of each lane: lobby:n (people in the lobby; the N of the draw), tail:n (next live index),
                        ceiling:n, head:n (positions below it are called), gap_from:n and gap_to:n (live indexes that
                        may have no owner, after a loss), seed:n, root:n, called:n, shown:n, taken:n, lapsed:n

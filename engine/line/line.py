@@ -84,7 +84,7 @@ class Line:
         return LineSight(
             epoch=epoch,
             now_ms=now_ms,
-            sealed=number("sealed") == 1,
+            drawn=number("drawn") == 1,
             final=number("final") == 1,
             tick=number("tick"),
             ticked_ms=number("ticked_ms"),

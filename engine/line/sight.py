@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class LaneSight:
     """One lane at one instant. Positions count from 0: first the lobby as drawn, then the live cohort.
 
-    head: positions below it are called. lobby: people in the lobby, the N of the draw once it is sealed. tail: the
+    head: positions below it are called. lobby: people in the lobby, the N of the draw once it is drawn. tail: the
     next live index, below ceiling. gap: live indexes from gap_from to gap_to may have no owner. seed and root are
-    empty before the seal. called, shown, taken, lapsed: people called, first claims, passes used, passes that ran
+    empty before the draw. called, shown, taken, lapsed: people called, first claims, passes used, passes that ran
     out, all since the epoch began.
     """
 
@@ -42,14 +42,14 @@ class LaneSight:
 class LineSight:
     """The line of a sale at one instant, by the clock of Redis, under `epoch`.
 
-    sealed: the draw is published; final: sold out for good. admitted: passes not used yet; claimers: people who were
+    drawn: the draw is made and published; final: sold out for good. admitted: passes not used yet; claimers: people who were
     called, came and wait for room; orders_open: orders neither paid nor released, of which the last deadline is
     held_until_ms (0: none). tick, ticked_ms, serving_ms and pace are the pacing's.
     """
 
     epoch: int
     now_ms: int
-    sealed: bool
+    drawn: bool
     final: bool
     tick: int
     ticked_ms: int
