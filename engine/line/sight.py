@@ -42,9 +42,9 @@ class LaneSight:
 class LineSight:
     """The line of a sale at one instant, by the clock of Redis, under `epoch`.
 
-    drawn: the draw is made and published; final: sold out for good. admitted: passes not used yet; claimers: people who were
-    called, came and wait for room; orders_open: orders neither paid nor released, of which the last deadline is
-    held_until_ms (0: none). tick, ticked_ms, serving_ms and pace are the pacing's.
+    drawn: the draw is made and published; final: sold out for good. admitted: passes not used yet; claimers: people
+    who were called, came and wait for room; orders_open: orders neither paid nor released, of which the last deadline
+    is held_until_ms (0: none). tick, ticked_ms, serving_ms and pace are the pacing's.
     """
 
     epoch: int
