@@ -7,6 +7,7 @@ and the handler is needed twenty thousand times a second.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
@@ -25,6 +26,7 @@ Request: TypeAlias = web.BaseRequest
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGE_CHARS = 2
+SLOW_DOWN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)  # answers that carry Retry-After
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _status_lines = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
@@ -115,8 +117,8 @@ def refuse(request: Request, code: Code, *, retry_after_ms: int | None = None) -
     telemetry.refused(code)
     status = PROBLEMS[code].status
     headers = None
-    if wait_ms is not None and status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers = {"Retry-After": str(max(1, round(wait_ms / 1000)))}
+    if wait_ms is not None and status in SLOW_DOWN:
+        headers = {"Retry-After": str(max(1, math.ceil(wait_ms / 1000)))}
     return Response(body, status=status, content_type=PROBLEM_TYPE, headers=headers)
 
 

@@ -23,6 +23,12 @@ class Code(enum.StrEnum):
     LOGIN_REFUSED = "LOGIN_REFUSED"
     PLACE_INVALID = "PLACE_INVALID"
     PASS_INVALID = "PASS_INVALID"  # noqa: S105 - a code, no secret
+    NOT_A_MEMBER = "NOT_A_MEMBER"
+    CODE_NEEDED = "CODE_NEEDED"
+    CODE_INVALID = "CODE_INVALID"
+    CODE_USED = "CODE_USED"
+    PROOF_NEEDED = "PROOF_NEEDED"
+    PROOF_INVALID = "PROOF_INVALID"
     UNKNOWN_ROUTE = "UNKNOWN_ROUTE"
     UNKNOWN_SALE = "UNKNOWN_SALE"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
@@ -37,6 +43,9 @@ class Code(enum.StrEnum):
     NOT_OPEN = "NOT_OPEN"
     ENDED = "ENDED"
     NOT_YOUR_TURN = "NOT_YOUR_TURN"
+    NO_ROOM = "NO_ROOM"
+    DRAWING = "DRAWING"
+    PLACE_VOID = "PLACE_VOID"
     BUYER_LIMIT = "BUYER_LIMIT"
     SOLD_OUT = "SOLD_OUT"
     HELD_BY_OTHERS = "HELD_BY_OTHERS"
@@ -68,6 +77,8 @@ class Code(enum.StrEnum):
     REASON_INVALID = "REASON_INVALID"
     KINDS_INVALID = "KINDS_INVALID"
     SCENE_TOO_LONG = "SCENE_TOO_LONG"
+    UNKNOWN_LANE = "UNKNOWN_LANE"
+    TOO_OFTEN = "TOO_OFTEN"
     QUOTA_SPENT = "QUOTA_SPENT"
     FENCED = "FENCED"
     OVERLOADED = "OVERLOADED"
@@ -95,6 +106,14 @@ PROBLEMS: dict[Code, Problem] = {
     Code.LOGIN_REFUSED: Problem(401, "WeChat did not accept this login code; get a new one.", "登录凭证无效，请重试。"),
     Code.PLACE_INVALID: Problem(403, "This is not your place in this sale's line.", "排队凭证无效。"),
     Code.PASS_INVALID: Problem(403, "A valid pass of your own for this sale is needed.", "购买资格无效或已过期。"),
+    Code.NOT_A_MEMBER: Problem(403, "This lane is for its members only.", "该通道仅限会员。"),
+    Code.CODE_NEEDED: Problem(403, "Show a presale code to join this lane.", "请输入优先购码。"),
+    Code.CODE_INVALID: Problem(403, "This is no presale code of this lane.", "优先购码无效。"),
+    Code.CODE_USED: Problem(403, "Somebody else has used this presale code.", "优先购码已被使用。"),
+    Code.PROOF_NEEDED: Problem(403, "Solve the sale's challenge first, then join again.", "请先完成安全验证。"),
+    Code.PROOF_INVALID: Problem(
+        403, "This proof does not solve your challenge; get a new one.", "安全验证无效或已过期，请重试。"
+    ),
     Code.UNKNOWN_ROUTE: Problem(404, "There is nothing at this address.", "地址不存在。"),
     Code.UNKNOWN_SALE: Problem(404, "There is no such sale.", "没有这场销售。"),
     Code.UNKNOWN_ORDER: Problem(404, "You have no such order.", "没有这个订单。"),
@@ -109,6 +128,11 @@ PROBLEMS: dict[Code, Problem] = {
     Code.NOT_OPEN: Problem(409, "The sale has not opened yet.", "尚未开售。", RETRY_SOON_MS),
     Code.ENDED: Problem(409, "The sale has ended.", "销售已结束。"),
     Code.NOT_YOUR_TURN: Problem(409, "It is not your turn yet.", "还没轮到您，请稍候。", RETRY_SOON_MS),
+    Code.NO_ROOM: Problem(
+        409, "Your turn has come; a moment until somebody makes room.", "已轮到您，请稍候片刻。", RETRY_SOON_MS
+    ),
+    Code.DRAWING: Problem(409, "The draw is being made; join again in a moment.", "正在抽签，请稍候。", RETRY_SOON_MS),
+    Code.PLACE_VOID: Problem(409, "You have another, better place; join again to get it.", "您已有更靠前的排队位置。"),
     Code.BUYER_LIMIT: Problem(409, "This would be more units than one buyer may have.", "超出每人限购数量。"),
     Code.SOLD_OUT: Problem(409, "Sold out.", "已售罄。"),
     Code.HELD_BY_OTHERS: Problem(
@@ -169,6 +193,8 @@ PROBLEMS: dict[Code, Problem] = {
     Code.SCENE_TOO_LONG: Problem(
         422, "The sale's id is too long for a QR code; WeChat takes 32 characters.", "销售编号过长，无法生成小程序码。"
     ),
+    Code.UNKNOWN_LANE: Problem(422, "This sale's line has no such lane.", "没有这个通道。"),
+    Code.TOO_OFTEN: Problem(429, "You ask too often; wait a moment.", "操作过于频繁，请稍候。", RETRY_SOON_MS),
     Code.QUOTA_SPENT: Problem(
         429, "WeChat makes no more of these now; try later.", "微信额度已用完，请稍后再试。", 60_000
     ),
