@@ -27,11 +27,12 @@ class SaleKeys:
                        ceiling:n, head:n (positions below it are called), gap_from:n and gap_to:n (live indexes that
                        may have no owner, after a loss), seed:n, root:n, called:n, shown:n, taken:n, lapsed:n
     places     hash    buyer -> live index
-    checkpoints list   how far the heads had come, by serving_ms: the claim window's memory
-    passes     hash    buyer -> nonce (8 bytes) and the pass' end in serving_ms (decimal)
+    checkpoints list   the claim window's memory, oldest first, about 20 entries: msgpack [serving_ms, [head of each
+                       lane], shown], where shown counts first claims of people called between this entry and the next
+    passes     hash    buyer -> nonce (8 bytes), the pass' end in serving_ms (decimal), and one last digit: the lane
     admitted   zset    buyer -> the pass' end in serving_ms; who has a pass and has not used it
     claimers   zset    buyer -> rank; who was called, came, and waits for room
-    seen       hash    buyer -> when a claimer last asked, in Redis' ms
+    seen       hash    buyer -> when a claimer last asked, in serving_ms: nobody is forgotten during a pause
     """
 
     control: str
