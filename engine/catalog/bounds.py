@@ -27,7 +27,30 @@ REFUND_TIERS_MAX = 20
 MCHID_PATTERN = r"^[0-9]{8,10}$"
 
 HOLD_S_MAX = 7200
+
+# People let through a second, and at the till at once. Both are far beyond what one sale's stock serves; whoever is at
+# the till costs Redis some hundred bytes.
 LINE_RATE_MAX = 1_000_000
+LINE_CONCURRENCY_MAX = 1_000_000
+
+# Each lane has a dozen numbers in the control of the line that every worker reads four times a second, and a buyer
+# has to understand the choice.
+LANES_MAX = 8
+
+# Nobody sees a finer share than one in a thousand.
+LANE_WEIGHT_MAX = 1000
+
+# Lanes that are open to everyone have this share of all weights, at least: however many privileged people come,
+# somebody from the public is let through all the time.
+PUBLIC_SHARE_MIN_PERCENT = 10
+
+# A presale code is read from a message and typed by hand; a page of text is none.
+CODE_CHARACTERS_MAX = 64
+
+# Where a beacon's rounds are, as drand serves them: the engine asks {url}/public/{round}.
+BEACON_URL_PATTERN = r"^https?://[^\s/?#]+(/[^\s/?#]+)*$"
+BEACON_URL_CHARACTERS_MAX = 300
+BEACON_ROUND_MAX = 2**63 - 1
 
 # One reserve call names the keys of every SKU of the sale.
 SKUS_PER_SALE_MAX = 100

@@ -69,16 +69,78 @@ returning sku_id
 
 -- name: put_sale
 insert into sales (
-    sale_id, title, lane, opens_at, closes_at, time_zone, hold_s, per_buyer_max, line_rate, refund_units_back, mchid
+    sale_id, title, lane, opens_at, closes_at, time_zone, hold_s, per_buyer_max, line_rate, refund_units_back, mchid,
+    line_concurrency, lobby_opens_at, lobby_closes_at, beacon_url, beacon_round
 )
 values (
-    $1, $2, $3, to_timestamp($4::bigint / 1000.0), to_timestamp($5::bigint / 1000.0), $6, $7, $8, $9, $10, $11
+    $1, $2, $3, to_timestamp($4::bigint / 1000.0), to_timestamp($5::bigint / 1000.0), $6, $7, $8, $9, $10, $11,
+    $12, to_timestamp($13::bigint / 1000.0), to_timestamp($14::bigint / 1000.0), $15, $16
 )
 on conflict (sale_id) do update
 set title = excluded.title, lane = excluded.lane, opens_at = excluded.opens_at,
     closes_at = excluded.closes_at, time_zone = excluded.time_zone, hold_s = excluded.hold_s,
     per_buyer_max = excluded.per_buyer_max, line_rate = excluded.line_rate,
-    refund_units_back = excluded.refund_units_back, mchid = excluded.mchid
+    refund_units_back = excluded.refund_units_back, mchid = excluded.mchid,
+    line_concurrency = excluded.line_concurrency, lobby_opens_at = excluded.lobby_opens_at,
+    lobby_closes_at = excluded.lobby_closes_at, beacon_url = excluded.beacon_url, beacon_round = excluded.beacon_round
+
+-- name: drop_lanes
+delete from sale_lanes where sale_id = $1
+
+-- name: put_lanes
+insert into sale_lanes (sale_id, lane, lane_id, title, entry, weight, quota_units)
+select $1, lane, lane_id, title, entry, weight, quota_units
+from unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[])
+    as chosen (lane, lane_id, title, entry, weight, quota_units)
+
+-- name: read_begun
+select sale_id,
+    exists (select from line_sales b where b.sale_id = sale.sale_id and b.sealed_at is not null) as sealed,
+    exists (select from line_lanes l where l.sale_id = sale.sale_id and l.lobby_count > 0) as gathered,
+    array(select lane from lane_codes c where c.sale_id = sale.sale_id
+          union select lane from lane_members m where m.sale_id = sale.sale_id) as keyed
+from unnest($1::text[]) as sale (sale_id)
+
+-- Joins and the seal lock the rows of the lanes, and a join makes those that are missing.
+-- name: begin_lanes
+insert into line_lanes (sale_id, lane) select $1, lane from generate_series(0, $2::integer) as lane
+on conflict do nothing
+
+-- name: lock_lanes
+select lane from line_lanes where sale_id = $1 order by lane for update
+
+-- name: drop_idle_lanes
+delete from line_lanes where sale_id = $1 and lane >= $2::integer and lobby_count = 0 and ceiling = 0
+
+-- A sale that gets units begins a new round if this one had ended, or may be ending at this moment: nothing is left.
+-- name: put_up_again
+update sales set round = round + 1
+where sale_id = any($1::text[])
+    and (final_round = round
+         or not exists (select from sale_skus join skus using (sku_id) join sessions using (session_id)
+                        where sale_skus.sale_id = sales.sale_id and allocated < capacity and cancelled_at is null))
+
+-- What operators change while a sale runs, without its file.
+
+-- name: set_paused
+update sales set paused = $2 where sale_id = $1 returning sale_id
+
+-- Without a row there is no such sale, or nothing would pace its line.
+-- name: steer_line
+update sales
+set line_rate = case when $2::boolean then $3::integer else line_rate end,
+    line_concurrency = case when $4::boolean then $5::integer else line_concurrency end,
+    challenge = coalesce($6::text, challenge)
+where sale_id = $1
+    and (case when $2 then $3 else line_rate end is not null
+         or case when $4 then $5 else line_concurrency end is not null)
+returning sale_id
+
+-- name: find_sale
+select final_round = round as final from sales where sale_id = $1
+
+-- name: reopen_sale
+update sales set round = round + 1 where sale_id = $1 and final_round = round returning round
 
 -- name: drop_sale_skus
 delete from sale_skus where sale_id = $1
@@ -93,9 +155,6 @@ delete from refund_tiers where sale_id = $1
 -- name: put_refund_tiers
 insert into refund_tiers (sale_id, days_before, percent)
 select $1, days_before, percent from unnest($2::integer[], $3::integer[]) as tier (days_before, percent)
-
--- name: set_paused
-update sales set paused = $2 where sale_id = $1 returning sale_id
 
 -- Everybody who has tickets of the session is to be told, once for each change. A buyer who was not told of the last
 -- change yet is told of both at once: a message says how things are when it is sent.

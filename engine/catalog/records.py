@@ -79,8 +79,9 @@ class Lane:
     quota_units: int | None = None
 
     def __str__(self) -> str:
+        title = f" {self.title!r}" if self.title else ""
         quota = "" if self.quota_units is None else f", at most {self.quota_units} units"
-        return f"{self.lane_id} ({self.entry}, weight {self.weight}{quota})"
+        return f"{self.lane_id}{title} ({self.entry}, weight {self.weight}{quota})"
 
 
 class Challenge(enum.StrEnum):

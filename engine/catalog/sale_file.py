@@ -15,8 +15,9 @@ from typing import Any
 
 from engine.catalog import bounds, toml_lines
 from engine.catalog.reader import Found, Reader
-from engine.catalog.records import Event, Lane, RefundTier, Sale, Session, Sku
+from engine.catalog.records import Event, RefundTier, Sale, Session, Sku
 from engine.catalog.refusals import Problem, SaleFileInvalid
+from engine.catalog.sale_line import only_lane, read_lanes, read_lobby, refuse_half_told
 from engine.catalog.tables import EventTable, RefundTable, SaleTable, SessionTable, SkuTable
 
 
@@ -121,6 +122,7 @@ def _read_sales(
     for found in reader.tables(content, "sales", (), ""):
         reader.claim("sale", found)
         refunds = _read_refunds(reader, found)
+        lanes = read_lanes(reader, found)
         table = reader.checked(SaleTable, found)
         if table is None:
             continue
@@ -132,6 +134,8 @@ def _read_sales(
         closes_ms = reader.instant_ms(found, "closes_at", table.closes_at)
         if opens_ms is not None and closes_ms is not None and closes_ms <= opens_ms:
             refuse("closes_at", "is not after opens_at")
+        lobby_opens_ms, lobby_closes_ms = read_lobby(reader, found, table, opens_ms)
+        refuse_half_told(reader, found, table)
         for sku_id in sorted(set(table.skus)):
             if f"sku:{sku_id}" not in reader.places:
                 refuse("skus", f"names {sku_id!r}, which no session of this file has")
@@ -158,13 +162,18 @@ def _read_sales(
                 event=event,
                 sessions=tuple(where.values()),
                 skus=chosen,
-                lanes=(Lane(ordinal=0, lane_id=table.lane),),
+                lanes=only_lane(table) if lanes is None else lanes,
                 opens_ms=opens_ms,
                 closes_ms=closes_ms,
                 time_zone=zone,
                 hold_s=table.hold_s,
                 per_buyer_max=table.per_buyer_max,
                 line_rate=table.line_rate,
+                line_concurrency=table.line_concurrency,
+                lobby_opens_ms=lobby_opens_ms,
+                lobby_closes_ms=lobby_closes_ms,
+                beacon_url=table.beacon_url,
+                beacon_round=table.beacon_round,
                 refunds=refunds,
                 refund_units_back=table.refund_units_back,
                 mchid=table.mchid,
@@ -216,12 +225,22 @@ def offered_twice(sku_id: str, sale_id: str) -> str:
 
 
 def opening_at(sale_file: SaleFile, opens_ms: int) -> SaleFile:
-    """The same file with all windows moved alike, so that its first sale opens at `opens_ms`."""
+    """The same file with all windows and lobbies moved alike, so that its first sale opens at `opens_ms`."""
     moved_ms = opens_ms - min(sale.opens_ms for sale in sale_file.sales)
+
+    def moved(instant_ms: int | None) -> int | None:
+        return None if instant_ms is None else instant_ms + moved_ms
+
     return replace(
         sale_file,
         sales=tuple(
-            replace(sale, opens_ms=sale.opens_ms + moved_ms, closes_ms=sale.closes_ms + moved_ms)
+            replace(
+                sale,
+                opens_ms=sale.opens_ms + moved_ms,
+                closes_ms=sale.closes_ms + moved_ms,
+                lobby_opens_ms=moved(sale.lobby_opens_ms),
+                lobby_closes_ms=moved(sale.lobby_closes_ms),
+            )
             for sale in sale_file.sales
         ),
     )

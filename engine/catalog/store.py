@@ -1,17 +1,18 @@
-"""The catalog in the ledger: read all sales, apply a sale file, pause and resume.
+"""The catalog in the ledger: read all sales, apply a sale file.
 
 Applying is one transaction and idempotent: the second time nothing changes. It adds and changes and never
 deletes; what a file does not mention stays. Redis is not touched here: a follower carries what was committed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from engine.catalog.begun import Begun, line_refusals, lock_lines, moves_the_line, read_begun, with_new_units
 from engine.catalog.records import Challenge, Entry, Event, Lane, RefundTier, Sale, Session, Sku
 from engine.catalog.refusals import Problem, SaleFileInvalid
 from engine.catalog.sale_file import SaleFile, offered_twice, sku_ids, windows_overlap
@@ -119,11 +120,6 @@ def _lanes(raw: str | None, only: str) -> tuple[Lane, ...]:
     )
 
 
-async def set_paused(conn: "Connection", sale_id: str, paused: bool) -> bool:
-    """Pause or resume a sale; False when there is no such sale. Repeating it is harmless."""
-    return await conn.fetchval(QUERIES.set_paused, sale_id, paused) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class _Ledger:
     """What the ledger has under the ids that a sale file names."""
@@ -133,6 +129,7 @@ class _Ledger:
     skus: Mapping[str, Sku]
     allocated: Mapping[str, int]
     sales: Mapping[str, Sale]
+    begun: Mapping[str, Begun]
 
 
 async def apply(
@@ -147,11 +144,21 @@ async def apply(
     async with conn.transaction():
         await conn.execute(QUERIES.lock_catalog)
         ledger = await _read(conn, sale_file)
+        moved_lines = [
+            (ledger.sales[sale.sale_id], sale)
+            for sale in sale_file.sales
+            if sale.sale_id in ledger.sales and moves_the_line(ledger.sales[sale.sale_id], sale)
+        ]
+        if moved_lines and not dry_run:
+            await lock_lines(conn, moved_lines)
+            ledger = replace(ledger, begun=await read_begun(conn, ledger.sales))
         if problems := list(_refusals(sale_file, ledger)):
             raise SaleFileInvalid(sale_file.path, problems)
         changes = tuple(_changes(sale_file, ledger))
         if changes and not dry_run:
-            await _write(conn, sale_file, {change.record for change in changes})
+            await _write(
+                conn, sale_file, {change.record for change in changes}, with_new_units(sale_file, ledger.sales)
+            )
             moved = {change.record for change in changes if change.field in ("starts_ms", "venue")}
             for session in sale_file.sessions if tell_changed else ():
                 if f"session {session.session_id}" in moved:
@@ -163,6 +170,7 @@ async def _read(conn: "Connection", sale_file: SaleFile) -> _Ledger:
     events = await conn.fetch(QUERIES.read_events, [event.event_id for event in sale_file.events])
     sessions = await conn.fetch(QUERIES.read_sessions, [session.session_id for session in sale_file.sessions])
     skus = await conn.fetch(QUERIES.read_skus, [sku.sku_id for sku in sale_file.skus])
+    sales = {sale.sale_id: sale for sale in await load_sales(conn)}
     return _Ledger(
         events={row["event_id"]: Event(**row) for row in events},
         sessions={row["session_id"]: Session(**row) for row in sessions},
@@ -170,7 +178,8 @@ async def _read(conn: "Connection", sale_file: SaleFile) -> _Ledger:
             row["sku_id"]: Sku(**{name: value for name, value in row.items() if name != "allocated"}) for row in skus
         },
         allocated={row["sku_id"]: row["allocated"] for row in skus},
-        sales={sale.sale_id: sale for sale in await load_sales(conn)},
+        sales=sales,
+        begun=await read_begun(conn, sales),
     )
 
 
@@ -197,6 +206,8 @@ def _refusals(sale_file: SaleFile, ledger: _Ledger) -> Iterator[Problem]:
             for sku_id in sorted(set(sku_ids(sale)) & set(sku_ids(other))):
                 yield sale_file.problem(record, "skus", offered_twice(sku_id, other.sale_id))
         offered = ledger.sales.get(sale.sale_id)
+        if offered is not None:
+            yield from line_refusals(sale_file, offered, sale, ledger.begun[sale.sale_id])
         for sku_id in sku_ids(offered) if offered else ():
             if sku_id not in sku_ids(sale) and ledger.allocated.get(sku_id, 0):
                 reason = f"leaves out {sku_id!r}, of which units are allocated; lower its capacity instead"
@@ -216,6 +227,10 @@ def _changes(sale_file: SaleFile, ledger: _Ledger) -> Iterator[Change]:
         yield from _difference(f"sku {sku.sku_id}", ledger.skus.get(sku.sku_id), sku)
     for sale in sale_file.sales:
         yield from _difference(f"sale {sale.sale_id}", ledger.sales.get(sale.sale_id), sale)
+    for sale_id in sorted(with_new_units(sale_file, ledger.sales)):
+        ended = ledger.sales[sale_id]
+        if ended.sold_out_for_good:
+            yield Change(f"sale {sale_id}", "round", str(ended.round), str(ended.round + 1))
 
 
 # Pausing, cancelling and the epoch are not the file's to change; a sale's records have changes of their own.
@@ -242,9 +257,10 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str]) -> None:
-    await conn.execute(QUERIES.lock_sales, [sale.sale_id for sale in sale_file.sales])
+async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str], with_units: frozenset[str]) -> None:
+    await conn.execute(QUERIES.lock_sales, [*with_units, *(sale.sale_id for sale in sale_file.sales)])
     await conn.execute(QUERIES.lock_skus, [sku.sku_id for sku in sale_file.skus])
+    await conn.execute(QUERIES.put_up_again, list(with_units))
     for event in sale_file.events:
         if f"event {event.event_id}" in changed:
             await conn.execute(QUERIES.put_event, event.event_id, event.title)
@@ -276,7 +292,13 @@ async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str]) -> 
                 sale.line_rate,
                 sale.refund_units_back,
                 sale.mchid,
+                sale.line_concurrency,
+                sale.lobby_opens_ms,
+                sale.lobby_closes_ms,
+                sale.beacon_url,
+                sale.beacon_round,
             )
+            await _put_lanes(conn, sale)
             await conn.execute(QUERIES.drop_sale_skus, sale.sale_id)
             await conn.execute(QUERIES.put_sale_skus, sale.sale_id, list(sku_ids(sale)))
             await conn.execute(QUERIES.drop_refund_tiers, sale.sale_id)
@@ -286,6 +308,24 @@ async def _write(conn: "Connection", sale_file: SaleFile, changed: set[str]) -> 
                 [tier.days_before for tier in sale.refunds],
                 [tier.percent for tier in sale.refunds],
             )
+
+
+async def _put_lanes(conn: "Connection", sale: Sale) -> None:
+    """The lanes as rows; the one open lane of a name alone needs none."""
+    await conn.execute(QUERIES.drop_lanes, sale.sale_id)
+    await conn.execute(QUERIES.drop_idle_lanes, sale.sale_id, len(sale.lanes))
+    if sale.lanes == (Lane(ordinal=0, lane_id=sale.lanes[0].lane_id),):
+        return
+    await conn.execute(
+        QUERIES.put_lanes,
+        sale.sale_id,
+        [lane.ordinal for lane in sale.lanes],
+        [lane.lane_id for lane in sale.lanes],
+        [lane.title for lane in sale.lanes],
+        [lane.entry.value for lane in sale.lanes],
+        [lane.weight for lane in sale.lanes],
+        [lane.quota_units for lane in sale.lanes],
+    )
 
 
 async def _put_sku(conn: "Connection", sale_file: SaleFile, sku: Sku) -> None:

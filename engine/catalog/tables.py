@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,16 +43,31 @@ class RefundTable(Table):
     percent: Annotated[int, Field(ge=0, le=100)]
 
 
+class LaneTable(Table):
+    id: Id
+    title: Line = ""
+    weight: Annotated[int, Field(ge=1, le=bounds.LANE_WEIGHT_MAX)] = 1
+    entry: Literal["everyone", "codes", "members"] = "everyone"
+    quota_units: Annotated[int, Field(ge=0, le=bounds.CAPACITY_MAX)] | None = None
+
+
 class SaleTable(Table):
     id: Id
     title: Title
     skus: Annotated[list[str], Field(min_length=1, max_length=bounds.SKUS_PER_SALE_MAX)]
-    lane: Id = "public"
+    lane: Id | None = None
+    lobby_opens_at: datetime | None = None
+    lobby_closes_at: datetime | None = None
     opens_at: datetime
     closes_at: datetime
     hold_s: Annotated[int, Field(ge=1, le=bounds.HOLD_S_MAX)]
     per_buyer_max: Annotated[int, Field(ge=1, le=bounds.PER_BUYER_MAX)]
-    line_rate: Annotated[int, Field(ge=1, le=bounds.LINE_RATE_MAX)]
+    line_rate: Annotated[int, Field(ge=1, le=bounds.LINE_RATE_MAX)] | None = None
+    line_concurrency: Annotated[int, Field(ge=1, le=bounds.LINE_CONCURRENCY_MAX)] | None = None
+    beacon_url: (
+        Annotated[str, Field(max_length=bounds.BEACON_URL_CHARACTERS_MAX, pattern=bounds.BEACON_URL_PATTERN)] | None
+    ) = None
+    beacon_round: Annotated[int, Field(ge=1, le=bounds.BEACON_ROUND_MAX)] | None = None
     refund_units_back: bool = True
     mchid: Annotated[str, Field(pattern=bounds.MCHID_PATTERN)] | None = None
 
@@ -76,6 +91,8 @@ def reason(error: Any, known_keys: Iterable[str]) -> str:
         return f"is no key here; known are {', '.join(known_keys)}"
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == bounds.MCHID_PATTERN:
         return f"is {error['input']!r}; a merchant account of WeChat Pay is 8 to 10 digits"
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == bounds.BEACON_URL_PATTERN:
+        return f"is {error['input']!r}; a beacon is an address without a / at its end, as in https://api.drand.sh"
     if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] != bounds.ID_PATTERN:
         return "must be one line without control characters"
     if kind == "string_pattern_mismatch":

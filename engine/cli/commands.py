@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.fapiao import fapiao_app
+from engine.cli.plan import plan_drop
 from engine.cli.reconcile import reconcile
 from engine.cli.refunds import refund_app
 from engine.cli.sessions import session_app
@@ -56,6 +57,7 @@ app.add_typer(session_app, name="session", rich_help_panel=SELL)
 app.add_typer(refund_app, name="refund", rich_help_panel=SELL)
 app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
+app.command("plan", rich_help_panel=PREPARE)(plan_drop)
 
 T = TypeVar("T")
 
@@ -255,7 +257,7 @@ def sale_resume(ctx: typer.Context, sale: Annotated[str, typer.Argument(metavar=
 
 
 def _set_paused(config: Config, sale_id: str, paused: bool) -> None:
-    from engine.catalog.store import set_paused  # noqa: PLC0415
+    from engine.catalog.controls import set_paused  # noqa: PLC0415
 
     if not _in_ledger(config, lambda conn: set_paused(conn, sale_id, paused)):
         raise Stop(f"There is no sale {sale_id!r}. See them with: floodgate sale list")

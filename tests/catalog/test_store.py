@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from engine.catalog.controls import set_paused
 from engine.catalog.refusals import SaleFileInvalid
-from engine.catalog.store import QUERIES, Change, apply, load_sales, set_paused
+from engine.catalog.store import QUERIES, Change, apply, load_sales
 from tests.catalog.texts import sale_file
 
 if TYPE_CHECKING:
