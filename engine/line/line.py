@@ -4,7 +4,7 @@ The head may be a second behind in PostgreSQL: after Redis lost everything a few
 harms nobody. The ceiling is never behind: it is committed before any number below it is given out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from engine.catalog.board import LiveSale
 from engine.infra.postgres import connection, load_queries
 from engine.infra.redis import RedisStore, load_script
-from engine.line.codes import ExtendCode, JoinCode, LookCode, RestoreCode, TickCode
-from engine.line.sight import LaneSight, LineSight
+from engine.line.codes import ExtendCode, JoinCode, RestoreCode, TickCode
+from engine.line.pacing.scripts import PaceScripts
+from engine.line.sight import LineSight
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
 
-VERBS = ("join", "tick", "extend", "restore", "look")
+VERBS = ("join", "tick", "extend", "restore")
 NO_PLACE = -1
 
 
@@ -45,6 +46,7 @@ class Line:
     def __init__(self, store: RedisStore, pool: "Pool") -> None:
         self._store = store
         self._pool = pool
+        self.pacing = PaceScripts(store)
         self._scripts = {verb: load_script("line", verb) for verb in VERBS}
         self._sql = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -69,33 +71,7 @@ class Line:
 
     async def look(self, live: LiveSale) -> LineSight | None:
         """The line as it stands now; None when fenced."""
-        keys, epoch = live.keys, live.epoch
-        reply = await self._store.run(
-            self._scripts["look"], [keys.control, keys.line, keys.admitted, keys.claimers, keys.deadlines], [epoch]
-        )
-        if reply[0] == LookCode.FENCED:
-            return None
-        _, now_ms, flat, admitted, claimers, orders_open, held_until_ms = reply
-        line = {flat[at].decode(): flat[at + 1] for at in range(0, len(flat), 2)}
-
-        def number(name: str) -> int:
-            return int(line.get(name, 0))
-
-        return LineSight(
-            epoch=epoch,
-            now_ms=now_ms,
-            drawn=number("drawn") == 1,
-            final=number("final") == 1,
-            tick=number("tick"),
-            ticked_ms=number("ticked_ms"),
-            serving_ms=number("serving_ms"),
-            pace=line.get("pace", b""),
-            lanes=tuple(_lane_sight(line, lane.ordinal) for lane in live.sale.lanes),
-            admitted=admitted,
-            claimers=claimers,
-            orders_open=orders_open,
-            held_until_ms=held_until_ms,
-        )
+        return await self.pacing.look(live)
 
     async def extend(self, live: LiveSale, ceiling: int) -> bool:
         """Write the ceiling down in PostgreSQL, then tell Redis; False when fenced."""
@@ -119,11 +95,3 @@ class Line:
             self._scripts["restore"], [live.keys.control, live.keys.line], [epoch, ceiling, head]
         )
         return RestoreCode(code) is RestoreCode.RESTORED
-
-
-_LANE_NUMBERS = ("head", "lobby", "tail", "ceiling", "gap_from", "gap_to", "called", "shown", "taken", "lapsed")
-
-
-def _lane_sight(line: Mapping[str, bytes], lane: int) -> LaneSight:
-    numbers = {name: int(line.get(f"{name}:{lane}", 0)) for name in _LANE_NUMBERS}
-    return LaneSight(**numbers, seed=line.get(f"seed:{lane}", b""), root=line.get(f"root:{lane}", b""))

@@ -39,12 +39,34 @@ class LaneSight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far the lanes were called at `serving_ms`, and how many of those called from there on to the next
+    checkpoint have come to claim."""
+
+    serving_ms: int
+    heads: tuple[int, ...]
+    shown: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelves:
+    """Units of all SKUs together. `free` leaves out SKUs whose capacity was lowered below what is held; `used` is
+    what the buyers of each lane hold and have bought."""
+
+    free: int = 0
+    held: int = 0
+    sold: int = 0
+    used: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineSight:
     """The line of a sale at one instant, by the clock of Redis, under `epoch`.
 
     drawn: the draw is made and published; final: sold out for good. admitted: passes not used yet; claimers: people
     who were called, came and wait for room; orders_open: orders neither paid nor released, of which the last deadline
-    is held_until_ms (0: none). tick, ticked_ms, serving_ms and pace are the pacing's.
+    is held_until_ms (0: none). tick, ticked_ms, serving_ms, pace and checkpoints are the pacing's. opens_ms, closes_ms,
+    paused and round are what Redis was told last (round 0: nothing yet), and so what every script goes by.
     """
 
     epoch: int
@@ -60,3 +82,20 @@ class LineSight:
     claimers: int
     orders_open: int
     held_until_ms: int
+    opens_ms: int = 0
+    closes_ms: int = 0
+    paused: bool = False
+    round: int = 0
+    shelves: Shelves = Shelves()
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether people may be called and served at this instant."""
+        in_window = self.opens_ms <= self.now_ms < self.closes_ms
+        return in_window and self.drawn and not self.paused and not self.final
+
+    @property
+    def waiting(self) -> int:
+        """People who are not called yet, in all lanes."""
+        return sum(lane.waiting for lane in self.lanes)

@@ -8,6 +8,7 @@ import pytest
 
 from engine.line import codes as line_codes
 from engine.line.line import VERBS as LINE_VERBS
+from engine.line.pacing.scripts import VERBS as PACING_VERBS
 from engine.payments.wechat import codes as payment_codes
 from engine.payments.wechat.quotas import VERBS as PAYMENT_VERBS
 from engine.stock import codes as stock_codes
@@ -18,7 +19,7 @@ FILES = sorted((ROOT / "lua").glob("*/*.lua"))
 HEADINGS = ["KEYS", "ARGV", "CODES", "REPLY", "COST", "WHY"]
 ROOMS = {
     "stock": (stock_codes, STOCK_VERBS),
-    "line": (line_codes, LINE_VERBS),
+    "line": (line_codes, (*LINE_VERBS, *PACING_VERBS)),
     "payments": (payment_codes, PAYMENT_VERBS),
 }
 
