@@ -32,7 +32,7 @@ class Claiming:
     left, and its answer came.
     """
 
-    lane: int
+    lane: str
     position: int
     called_s: float
     asked_s: float | None = None
@@ -159,7 +159,7 @@ def _largest_in(lane: Sequence[Claiming]) -> int:
 
 
 def _by_lane(claimings: Iterable[Claiming]) -> list[list[Claiming]]:
-    lanes: dict[int, list[Claiming]] = {}
+    lanes: dict[str, list[Claiming]] = {}
     for one in claimings:
         lanes.setdefault(one.lane, []).append(one)
     return list(lanes.values())

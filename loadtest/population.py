@@ -5,6 +5,8 @@ of the crowd follows published drops: most gather before the opening, a step fol
 tail; a sixth of the holds is never paid. Think times are compressed in the proportion of the hold, so that a
 whole drop with its returned units fits into a minute.
 
+Not everybody is there when they are called: some come late, some never come back.
+
 Two things keep the sale sellable to the last unit, as in real drops: demand is several times the supply, and
 those who let a hold lapse (who abandon, pay late or cancel) come early and do not stand by, so whoever gets a
 returned unit is somebody who pays.
@@ -82,9 +84,14 @@ STEP_SHARE = 0.32
 STEP_MEAN_S = 0.8
 TAIL_MEAN_S = 4.0
 TAIL_MAX_S = 15.0
-STAYS_SHARE = 0.25
+STAYS_SHARE = 0.28
 """Of those who pay, the share that stands by until the sale is truly sold out."""
 GIVES_UP_MEDIAN_S = 4.0
+GONE_SHARE = 0.05
+LATE_SHARE = 0.05
+LATE_MEDIAN_S = 6.0
+LATE_MAX_S = 12.0
+"""Of those who do not lapse: who left the line for good, and who looked away when they were called."""
 THINK_MEDIAN_SHARE = 0.10
 THINK_SIGMA = 0.55
 THINK_MAX_SHARE = 0.60
@@ -103,8 +110,8 @@ class Persona:
     think_s: float
     patience_s: float
     """How long it stands by while every unit is held by others; infinite for those who stay to the end."""
-    reaction_s: float
-    """How fast it acts on what the screen shows."""
+    away_s: float
+    """How long after the screen calls it comes to look: 0 for most, infinite for those who never come back."""
     deadline_offset_s: float
     """Where it pays relative to the deadline, for those who pay late."""
     whim: int
@@ -158,7 +165,7 @@ def _person(
         behaviour=behaviour,
         think_s=think_s,
         patience_s=0.0 if lapses else patience_s,
-        reaction_s=min(dice.lognormvariate(math.log(0.6), 0.6), 4.0),
+        away_s=0.0 if lapses else _away_s(dice),
         deadline_offset_s=dice.uniform(-0.8, -0.3) if near else dice.uniform(0.2, 2.0),
         whim=dice.getrandbits(32),
     )
@@ -176,6 +183,13 @@ def _arrival_s(dice: random.Random, *, lobby_s: float) -> float:
 def _lobby_arrival_s(dice: random.Random, *, lobby_s: float) -> float:
     """Denser towards the opening: the square root of a uniform number, turned around."""
     return -lobby_s * (1 - math.sqrt(dice.random()))
+
+
+def _away_s(dice: random.Random) -> float:
+    lot = dice.random()
+    if lot < GONE_SHARE:
+        return math.inf
+    return min(dice.lognormvariate(math.log(LATE_MEDIAN_S), 0.4), LATE_MAX_S) if lot < GONE_SHARE + LATE_SHARE else 0.0
 
 
 def _wishes(dice: random.Random, popularity: Mapping[str, float]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def claimings(draw: st.DrawFn) -> list[Claiming]:
     positions = draw(st.lists(st.integers(0, 40), unique=True, max_size=12))
     people = []
     for position in positions:
-        one = Claiming(lane=draw(st.integers(0, 1)), position=position, called_s=0.0)
+        one = Claiming(lane=draw(st.sampled_from(("public", "fans"))), position=position, called_s=0.0)
         moments = sorted(draw(st.lists(instants, min_size=1, max_size=4)))
         one.asked_s = moments[0]
         for asked_s, answered_s in itertools.pairwise(moments):
@@ -61,7 +61,7 @@ def test_concordance_is_that_of_comparing_every_pair(people: list[tuple[int, flo
     assert concordance(people) == (ordered, len(people) * (len(people) - 1) // 2)
 
 
-def admitted(position: int, *, at_s: float, asked_s: float | None = None, lane: int = 0) -> Claiming:
+def admitted(position: int, *, at_s: float, asked_s: float | None = None, lane: str = "public") -> Claiming:
     """Somebody who was called at 0 and let in."""
     one = Claiming(lane=lane, position=position, called_s=0.0, asked_s=at_s if asked_s is None else asked_s)
     one.admitted(asked_s=at_s, answered_s=at_s)
@@ -76,7 +76,7 @@ def test_tau_tells_whether_people_were_let_in_by_position(instants_s: tuple[int,
 
 
 def test_people_of_two_lanes_stand_in_no_order() -> None:
-    people = [admitted(0, at_s=2, lane=0), admitted(1, at_s=3, lane=0), admitted(9, at_s=0, lane=1)]
+    people = [admitted(0, at_s=2, lane="public"), admitted(1, at_s=3, lane="public"), admitted(9, at_s=0, lane="fans")]
 
     assert fairness_of(people, late_after_s=LATE_AFTER_S).kendall_tau == 1.0
 
@@ -94,7 +94,7 @@ def test_who_came_late_is_counted_apart() -> None:
 
 
 def test_whoever_is_let_in_while_the_one_ahead_does_not_ask_overtakes_nobody() -> None:
-    ahead = Claiming(lane=0, position=3, called_s=0.0, asked_s=0.0)
+    ahead = Claiming(lane="public", position=3, called_s=0.0, asked_s=0.0)
     ahead.refused(asked_s=0.0, answered_s=0.1)
     ahead.admitted(asked_s=2.0, answered_s=2.1)
 
@@ -102,7 +102,7 @@ def test_whoever_is_let_in_while_the_one_ahead_does_not_ask_overtakes_nobody() -
 
 
 def test_whoever_waits_again_while_one_behind_was_let_in_is_overtaken() -> None:
-    ahead = Claiming(lane=0, position=3, called_s=0.0, asked_s=0.0)
+    ahead = Claiming(lane="public", position=3, called_s=0.0, asked_s=0.0)
     ahead.refused(asked_s=0.0, answered_s=0.1)
     ahead.refused(asked_s=2.0, answered_s=2.1)
 

@@ -78,7 +78,14 @@ def test_who_lets_a_hold_lapse_comes_early_and_does_not_stand_by(everybody: list
     assert all(person.arrives_s < 0 and person.patience_s == 0 for person in lapsing)
 
 
+def test_most_are_there_when_they_are_called_some_come_late_and_some_never(everybody: list[Persona]) -> None:
+    away = Counter("never" if person.away_s == float("inf") else person.away_s > 0 for person in everybody)
+
+    assert 0.85 < away[False] / len(everybody) < 0.95
+    assert min(away[True], away["never"]) > 100
+
+
 def test_those_who_stay_to_the_end_could_buy_everything_alone(everybody: list[Persona]) -> None:
-    staying = sum(person.quantity for person in everybody if person.patience_s == float("inf"))
+    staying = sum(person.quantity for person in everybody if person.patience_s == float("inf") and person.away_s == 0)
 
     assert staying > 1.5 * CAPACITY
