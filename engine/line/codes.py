@@ -26,3 +26,9 @@ class LookCode(enum.IntEnum):
 class RestoreCode(enum.IntEnum):
     STALE_EPOCH = 0
     RESTORED = 1
+
+
+class DrawCode(enum.IntEnum):
+    FENCED = 0
+    CONFLICT = 1
+    DRAWN = 2
