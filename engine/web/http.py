@@ -82,11 +82,15 @@ class Response:
 
     def _head(self) -> bytes:
         """Everything before the body, the empty line included."""
-        head = _usual_head(self.status, self.content_type, len(self.body)) + _date_line()
+        head = self._first_lines() + _date_line()
         for name, value in self.headers.items():
             assert "\n" not in value, "a header value is one line"
             head += f"{name}: {value}\r\n".encode()
         return head + (b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
+
+    def _first_lines(self) -> bytes:
+        """The status line, and what is said of the body."""
+        return _usual_head(self.status, self.content_type, len(self.body))
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ its connection.
 Drain, on SIGTERM: readiness fails first, and every answer from then on closes its connection, so that keep-alive
 clients leave by themselves. After the notice the listener takes in what has begun and closes. Connections that are
 still there finish their request or send one more, until the time is over: to close an idle one would fail the request
-that may be on its way.
+that may be on its way. Streams have no end of their own, so they are ended at once.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from engine.web.http import BodyLate, BodyTooLarge, Request, Response, refuse
 from engine.web.listening import BACKLOG_COUNT, refuse_newcomers
 from engine.web.problems import Code
 from engine.web.routes import RouteTable
+from engine.web.streaming import Stream
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +60,13 @@ class _Connection(RequestHandler):
     even into the log.
     """
 
-    __slots__ = ("_patience", "_reader_timeout_s")
+    __slots__ = ("_patience", "_reader_timeout_s", "stream")
 
     def __init__(self, server: web.Server, *, reader_timeout_s: float, **settings: Any) -> None:
         super().__init__(server, **settings)
         self._reader_timeout_s = reader_timeout_s
         self._patience: asyncio.TimerHandle | None = None
+        self.stream: Stream | None = None
 
     def pause_writing(self) -> None:
         """The client does not read: what we wrote fills its window and our buffer."""
@@ -78,6 +80,8 @@ class _Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._calm()
+        if self.stream is not None:
+            self.stream.end()
         super().connection_lost(exc)
 
     def _calm(self) -> None:
@@ -226,6 +230,10 @@ class Listener:
         assert self._watch is not None
         deadline_s = time.monotonic() + timeout_s
         self.draining = True
+        for connection in self._server.connections:
+            assert isinstance(connection, _Connection)
+            if connection.stream is not None:
+                connection.stream.end()
         await asyncio.sleep(notice_s)
         if refuse_newcomers(self.sock):
             await asyncio.sleep(HANDSHAKE_S)
