@@ -1,0 +1,1 @@
+"""Who may join which lane: presale codes and member lists."""
