@@ -23,7 +23,8 @@ class SaleKeys:
     claimants  list    buyers that won an order in this epoch, append-only
     line       hash    of the sale: tick, ticked_ms, serving_ms (time spent serving: it stands still while paused),
                        drawn, final, pace (what the pacing remembers, opaque);
-                       of each lane: lobby:n (people in the lobby; the N of the draw), tail:n (next live index),
+                       of each lane: lobby:n (people in the lobby; the N of the draw), enrolled:n (how many of them
+                       are in the roster: while any is missing nobody joins live), tail:n (next live index),
                        ceiling:n, head:n (positions below it are called), gap_from:n and gap_to:n (live indexes that
                        may have no owner, after a loss), seed:n, root:n, called:n, shown:n, taken:n, lapsed:n
     places     hash    buyer -> live index
