@@ -32,3 +32,18 @@ class DrawCode(enum.IntEnum):
     FENCED = 0
     CONFLICT = 1
     DRAWN = 2
+
+
+class FindCode(enum.IntEnum):
+    FENCED = 0
+    FOUND = 1
+
+
+class EnrollCode(enum.IntEnum):
+    FENCED = 0
+    ENROLLED = 1
+
+
+class ForgetCode(enum.IntEnum):
+    STALE_EPOCH = 0
+    FORGOTTEN = 1
