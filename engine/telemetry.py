@@ -65,6 +65,13 @@ REPAIRS = Counter("floodgate_audit_repairs", "Differences the auditor put right,
 AUDIT_DIFFERENCES = Gauge("floodgate_audit_differences", "Differences in the last audit, by kind.", ["kind"])
 SHELF_UNITS = Gauge("floodgate_units", "Units of all SKUs of live sales, by kind.", ["kind"])
 
+LINE_PEOPLE = Gauge(
+    "floodgate_line_people",
+    "People of a line: waiting, called, with a pass, and how many may be let in.",
+    ["sale", "kind"],
+)
+LINE_SHARES = Gauge("floodgate_line_shares", "What the line reckons with: show, conversion, lapse.", ["sale", "kind"])
+
 
 class _Answers(Collector):
     """Requests and refusals, counted in plain integers: a locked counter and a histogram per request would cost as

@@ -101,6 +101,12 @@ class Line(_Section):
     # After a loss the line goes on behind the block, so a block is the gap that people then wait through.
     block_count: Annotated[int, Field(ge=1, le=10000000)] = 1000
     burst_count: Annotated[int, Field(ge=1, le=1000000)] = 100
+    # More often gains nothing that a person would notice; more seldom, a pause or a full till is noticed too late.
+    tick_ms: Annotated[int, Field(ge=200, le=1000)] = 250
+    # How long somebody who was called is waited for before others are called instead; the turn itself is not lost.
+    claim_window_s: Annotated[int, Field(ge=10, le=600)] = 90
+    # How long a pass is good, in time that the sale spends serving: two minutes to choose and confirm on a phone.
+    pass_serving_s: Annotated[int, Field(ge=5, le=3600)] = 120
 
 
 class Log(_Section):
