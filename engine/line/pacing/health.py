@@ -21,7 +21,7 @@ COMMIT_P95_S = 0.25
 REDIS_P99_S = 0.25
 LAG_P99_S = 0.25
 PAYMENT_ERROR_SHARE = 0.2
-PAYMENTS_MIN = 20  # fewer say nothing about a share
+SAMPLES_MIN = 20  # fewer say nothing
 
 SAMPLES = 256
 SAMPLE_AGE_S = 5.0
@@ -82,11 +82,11 @@ class Samples:
 
 
 def quantile(values: list[float], share: float) -> float | None:
-    """The value that this share of them does not exceed; None for none."""
-    if not values:
+    """The value that this share of them does not exceed, and at least one does: a single bad one is bad luck. None for
+    too few."""
+    if len(values) < SAMPLES_MIN:
         return None
-    values = sorted(values)
-    return values[min(len(values) - 1, math.ceil(share * len(values)) - 1)]
+    return sorted(values)[min(len(values) - 1, math.ceil(share * len(values))) - 1]
 
 
 class Pulse:
@@ -106,5 +106,5 @@ class Pulse:
             commit_p95_s=quantile(self.commits.recent(now_s), 0.95),
             redis_p99_s=quantile(self.redis.recent(now_s), 0.99),
             lag_p99_s=quantile(self.lags.recent(now_s), 0.99),
-            payment_error_share=sum(payments) / len(payments) if len(payments) >= PAYMENTS_MIN else None,
+            payment_error_share=sum(payments) / len(payments) if len(payments) >= SAMPLES_MIN else None,
         )
