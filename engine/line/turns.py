@@ -1,0 +1,137 @@
+"""Where a visitor stands: state, people ahead, wait, chance, and when to ask again. Pure.
+
+It is computed from the place and one sight of the line, so asking for it costs no store anything.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.catalog.records import Sale
+from engine.line.outlook import Chance, LaneOutlook, ahead_of, ask_again_ms, wait_of
+from engine.line.phases import Phase, phase_of
+from engine.line.place import Place
+from engine.line.positions import position_of
+from engine.line.sight import LaneSight, LineSight
+from engine.line.states import LineState, Standing, state_of
+
+OVER = (LineState.ENDED, LineState.SOLD_OUT)  # nothing will come of asking again
+STILL = (*OVER, LineState.DEGRADED, LineState.PAUSED)  # no chance is told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The line as a worker knows it: what it saw last, whether that is too old, and what time it is by Redis."""
+
+    sale: Sale
+    sight: LineSight | None
+    outlooks: tuple[LaneOutlook, ...]
+    doubtful: bool
+    now_ms: int
+
+    @property
+    def drawn(self) -> bool:
+        return self.sight is not None and self.sight.drawn
+
+    @property
+    def phase(self) -> Phase:
+        return phase_of(self.sale, now_ms=self.now_ms, drawn=self.drawn)
+
+    @property
+    def paused(self) -> bool:
+        return self.sale.paused if self.sight is None else self.sight.paused
+
+    @property
+    def final(self) -> bool:
+        return self.sale.sold_out_for_good or (self.sight is not None and self.sight.final)
+
+    @property
+    def all_held(self) -> bool:
+        """Whether nothing is free and something is held."""
+        return self.sight is not None and self.sight.shelves.free <= 0 < self.sight.shelves.held
+
+    @property
+    def held_until_ms(self) -> int | None:
+        """When the last of the units that people hold is paid or free again, to the second; None unless all are."""
+        sight = self.sight
+        if sight is None or not self.all_held or sight.held_until_ms <= 0:
+            return None
+        return -(-sight.held_until_ms // 1000) * 1000
+
+    def lane(self, ordinal: int) -> tuple[LaneSight, LaneOutlook] | None:
+        """What is known of a lane; None when nothing is."""
+        if self.sight is None or ordinal >= min(len(self.sight.lanes), len(self.outlooks)):
+            return None
+        return self.sight.lanes[ordinal], self.outlooks[ordinal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Where a visitor stands. Positions count from 1 here, as people do; None where it is not known or not told."""
+
+    state: LineState
+    lane_id: str | None
+    cohort: str | None
+    position: int | None
+    ahead: int | None
+    wait_s: tuple[int, int] | None
+    chance: Chance | None
+    held_until_ms: int | None
+    ask_again_ms: int | None
+
+    def document(self) -> dict[str, Any]:
+        """As it is told over HTTP."""
+        return {
+            "state": self.state,
+            "lane": self.lane_id,
+            "cohort": self.cohort,
+            "position": self.position,
+            "ahead": self.ahead,
+            "wait": None if self.wait_s is None else {"from_s": self.wait_s[0], "to_s": self.wait_s[1]},
+            "chance": self.chance,
+            "held_until_ms": self.held_until_ms,
+            "ask_again_ms": self.ask_again_ms,
+        }
+
+
+def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = False) -> Turn:
+    """Where the visitor with this place stands; `spread`: a random number from 0 to 1."""
+    sale, found = view.sale, None if place is None else view.lane(place.lane)
+    position = position_of(place, found[0]) if place is not None and found is not None else None
+    called = position is not None and found is not None and position < found[0].head
+    state = state_of(
+        Standing(
+            ended=view.phase is Phase.ENDED,
+            final=view.final,
+            doubtful=view.doubtful,
+            joined=place is not None,
+            paused=view.paused,
+            drawn=position is not None,
+            live=view.phase is Phase.LIVE,
+            all_held=view.all_held,
+            called=called,
+            admitted=admitted,
+        )
+    )
+    ahead = wait_s = chance = None
+    until_open_s = max(0, sale.opens_ms - view.now_ms) / 1000
+    eta_s, edge = max(0, sale.draws_ms - view.now_ms) / 1000, False
+    if position is not None and found is not None:
+        lane, outlook = found
+        ahead = ahead_of(lane, position)
+        eta_s = until_open_s + ahead / outlook.rate_per_s
+        if state not in STILL:
+            chance = outlook.chance_at(position)
+            edge = chance is Chance.POSSIBLE
+        if state is LineState.WAITING:
+            wait_s = wait_of(ahead, outlook.rate_per_s, until_open_s=until_open_s)
+    return Turn(
+        state=state,
+        lane_id=None if place is None else sale.lanes[place.lane].lane_id,
+        cohort=None if place is None else place.cohort.name.lower(),
+        position=None if position is None else position + 1,
+        ahead=ahead,
+        wait_s=wait_s,
+        chance=chance,
+        held_until_ms=view.held_until_ms if state is LineState.HELD_BY_OTHERS else None,
+        ask_again_ms=None if state in OVER else ask_again_ms(eta_s, edge=edge, spread=spread),
+    )
