@@ -3,6 +3,11 @@
 import enum
 
 
+class OldjoinCode(enum.IntEnum):
+    FENCED = 0
+    JOINED = 1
+
+
 class JoinCode(enum.IntEnum):
     FENCED = 0
     JOINED = 1
@@ -11,6 +16,11 @@ class JoinCode(enum.IntEnum):
 class TickCode(enum.IntEnum):
     FENCED = 0
     TICKED = 1
+
+
+class OldextendCode(enum.IntEnum):
+    FENCED = 0
+    EXTENDED = 1
 
 
 class ExtendCode(enum.IntEnum):
@@ -47,3 +57,18 @@ class EnrollCode(enum.IntEnum):
 class ForgetCode(enum.IntEnum):
     STALE_EPOCH = 0
     FORGOTTEN = 1
+
+
+class ClaimCode(enum.IntEnum):
+    """The decision about one claim, in order of precedence."""
+
+    FENCED = 0
+    PAUSED = 1
+    NOT_OPEN = 2
+    ENDED = 3
+    SOLD_OUT = 4
+    REPEATED = 5
+    PLACE_VOID = 6
+    NOT_YOUR_TURN = 7
+    NO_ROOM = 8
+    ADMITTED = 9

@@ -4,7 +4,8 @@ The head may be a second behind in PostgreSQL: after Redis lost everything a few
 harms nobody. The ceiling is never behind: it is committed before any number below it is given out.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,19 @@ from typing import TYPE_CHECKING, Any
 from engine.catalog.board import LiveSale
 from engine.infra.postgres import connection, load_queries
 from engine.infra.redis import RedisStore, load_script
-from engine.line.codes import ExtendCode, JoinCode, RestoreCode, TickCode
+from engine.line.codes import OldextendCode, OldjoinCode, TickCode
+from engine.line.draw.draws import Draws
+from engine.line.draw.ledger import DrawLedger
+from engine.line.joining.ledger import JoinLedger
+from engine.line.joining.restoring import Restorer
+from engine.line.joining.scripts import JoinScripts
 from engine.line.pacing.scripts import PaceScripts
 from engine.line.sight import LineSight
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
 
-VERBS = ("join", "tick", "extend", "restore")
+VERBS = ("oldjoin", "tick", "oldextend")
 NO_PLACE = -1
 
 
@@ -47,6 +53,9 @@ class Line:
         self._store = store
         self._pool = pool
         self.pacing = PaceScripts(store)
+        self.join_scripts, self.join_ledger = JoinScripts(store), JoinLedger(pool)
+        draws = Draws(DrawLedger(pool), store, monotonic_s=time.monotonic)
+        self.restorer = Restorer(self.join_scripts, self.join_ledger, draws.publish)
         self._scripts = {verb: load_script("line", verb) for verb in VERBS}
         self._sql = load_queries(Path(__file__).with_name("queries.sql"))
 
@@ -55,9 +64,9 @@ class Line:
         flat: list[Any] = [part for one in joinings for part in (one.buyer, one.shown_index)]
         keys = live.keys
         reply = await self._store.run(
-            self._scripts["join"], [keys.control, keys.line, keys.places], [live.epoch, *flat]
+            self._scripts["oldjoin"], [keys.control, keys.line, keys.places], [live.epoch, *flat]
         )
-        return None if reply[0] == JoinCode.FENCED else list(reply[1])
+        return None if reply[0] == OldjoinCode.FENCED else list(reply[1])
 
     async def tick(self, live: LiveSale, *, burst: int) -> LineHead | None:
         """Move the head by the time that has passed; None when fenced."""
@@ -78,20 +87,16 @@ class Line:
         async with connection(self._pool) as conn:
             kept = await conn.fetchval(self._sql.raise_ceiling, live.sale.sale_id, ceiling)
         keys = live.keys
-        code = await self._store.run(self._scripts["extend"], [keys.control, keys.line], [live.epoch, kept])
-        return ExtendCode(code) is ExtendCode.EXTENDED
+        code = await self._store.run(self._scripts["oldextend"], [keys.control, keys.line], [live.epoch, kept])
+        return OldextendCode(code) is OldextendCode.EXTENDED
 
     async def keep_head(self, live: LiveSale, head: int) -> None:
         """Write down how far the head has come."""
         async with connection(self._pool) as conn:
             await conn.execute(self._sql.keep_head, live.sale.sale_id, head)
 
-    async def restore(self, live: LiveSale, epoch: int) -> bool:
-        """Part of a rebuild: go on behind every number that may have been given out."""
-        async with connection(self._pool) as conn:
-            row = await conn.fetchrow(self._sql.read_line, live.sale.sale_id)
-        ceiling, head = (row["ceiling"], row["head"]) if row else (0, 0)
-        code = await self._store.run(
-            self._scripts["restore"], [live.keys.control, live.keys.line], [epoch, ceiling, head]
-        )
-        return RestoreCode(code) is RestoreCode.RESTORED
+    async def restore(
+        self, live: LiveSale, epoch: int, show_life: Callable[[], Awaitable[object]] | None = None
+    ) -> bool:
+        """Part of a rebuild: the line as PostgreSQL knows it; False when a later rebuild has taken over."""
+        return await self.restorer.restore(live, epoch, show_life)

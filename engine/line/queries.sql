@@ -11,6 +11,3 @@ returning ceiling
 -- name: keep_head
 insert into line_lanes (sale_id, lane, head) values ($1, 0, $2)
 on conflict (sale_id, lane) do update set head = greatest(line_lanes.head, excluded.head)
-
--- name: read_line
-select ceiling, head from line_lanes where sale_id = $1 and lane = 0

@@ -77,7 +77,8 @@ class Rebuilder:
                     return  # a later rebuild has taken over
             claims_count += len(page)
             await self._book.show_life(lease)
-        await self._line.restore(live, epoch)
+        if not await self._line.restore(live, epoch, lambda: self._book.show_life(lease)):
+            return
         if await self._stock.open(keys, epoch, Terms.of(live.sale)) is OpenCode.STALE_EPOCH:
             return
         live.reopened(epoch)

@@ -1,11 +1,12 @@
 #!lua
--- restore: after Redis forgot the line, go on behind every number that may have been given out.
+-- restore: after Redis forgot the line, go on behind every live index that may have been given out.
 -- KEYS   1 control  2 line
--- ARGV   1 epoch  2 ceiling  3 head
+-- ARGV   1 epoch  2 serving_ms  3 final (1 or 0)  4.. of each lane: ordinal, ceiling, last known tail, head
 -- CODES  STALE_EPOCH, RESTORED
 -- REPLY  one code
--- COST   O(1)
--- WHY    Part of a rebuild, while the sale is fenced. Gaps in the numbering are harmless, a number given twice is not.
+-- COST   O(lanes)
+-- WHY    Part of a rebuild, while the sale is fenced. The tail begins at the ceiling: nobody knows how far the indexes
+--        between the last known tail and the ceiling were given out. The gap may have owners who show their places.
 
 local STALE_EPOCH, RESTORED = 0, 1
 
@@ -14,5 +15,12 @@ local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 if control[1] ~= ARGV[1] or control[2] or control[3] ~= run then
   return STALE_EPOCH
 end
-redis.call('HSET', KEYS[2], 'tail:0', ARGV[2], 'ceiling:0', ARGV[2], 'head:0', ARGV[3])
+redis.call('HSET', KEYS[2], 'serving_ms', ARGV[2], 'final', ARGV[3])
+for i = 4, #ARGV, 4 do
+  local lane, ceiling, tail = ':' .. ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  redis.call('HSET', KEYS[2], 'tail' .. lane, ceiling, 'ceiling' .. lane, ceiling, 'head' .. lane, ARGV[i + 3])
+  if tonumber(tail) < tonumber(ceiling) then
+    redis.call('HSET', KEYS[2], 'gap_from' .. lane, tail, 'gap_to' .. lane, ceiling)
+  end
+end
 return RESTORED

@@ -8,6 +8,7 @@ import pytest
 
 from engine.line import codes as line_codes
 from engine.line.draw.draws import VERBS as DRAW_VERBS
+from engine.line.joining import VERBS as JOINING_VERBS
 from engine.line.line import VERBS as LINE_VERBS
 from engine.line.pacing.scripts import VERBS as PACING_VERBS
 from engine.payments.wechat import codes as payment_codes
@@ -20,7 +21,7 @@ FILES = sorted((ROOT / "lua").glob("*/*.lua"))
 HEADINGS = ["KEYS", "ARGV", "CODES", "REPLY", "COST", "WHY"]
 ROOMS = {
     "stock": (stock_codes, STOCK_VERBS),
-    "line": (line_codes, (*LINE_VERBS, *DRAW_VERBS, *PACING_VERBS)),
+    "line": (line_codes, (*LINE_VERBS, *JOINING_VERBS, *DRAW_VERBS, *PACING_VERBS)),
     "payments": (payment_codes, PAYMENT_VERBS),
 }
 

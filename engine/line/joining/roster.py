@@ -9,8 +9,10 @@ The value is a decimal integer, which such a list keeps in four bytes:
 claimed (1 bit) + 2 * lane (3 bits) + 16 * cohort (1 bit) + 32 * index. Lua reads it with the same arithmetic.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from engine.infra.keys import ROSTER_BUCKETS, roster_key
 from engine.line.place import Cohort
@@ -61,6 +63,15 @@ class Roster:
         found.update(buyer)
         digest = found.digest()
         return int.from_bytes(digest[:4], "big") % ROSTER_BUCKETS, digest[4:]
+
+    def gather(self, epoch: int, buyers: Iterable[bytes], keys: list[Any]) -> bytes:
+        """Append the bucket of each buyer to `keys`; their fields, one behind the other."""
+        buckets, fields = self.keys(epoch), []
+        for buyer in buyers:
+            bucket, field = self.slot_of(buyer)
+            keys.append(buckets[bucket])
+            fields.append(field)
+        return b"".join(fields)
 
     def keys(self, epoch: int) -> list[bytes]:
         """The keys of an epoch's buckets."""
