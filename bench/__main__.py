@@ -15,8 +15,7 @@ import time
 from rich.console import Console
 
 from bench import machine, report
-from bench.figures import FIGURES, FULL, QUICK, Bench, RoundSpoilt, server_core
-from bench.report import Figure
+from bench.figures import FIGURES, FULL, HOUSES, QUICK, Bench, House, RoundSpoilt, server_core
 from bench.servers import ROOT, Servers
 from bench.stack import Stack
 
@@ -28,10 +27,10 @@ BUSY_LOAD = 0.5
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description="Measure against yardsticks.")
-    arguments.add_argument("--quick", action="store_true", help="short rounds, about a minute in all")
+    arguments.add_argument("--quick", action="store_true", help="short rounds, about two minutes in all")
     arguments.add_argument("--only", action="append", choices=tuple(FIGURES), help="one figure's name; repeat")
     given = arguments.parse_args()
-    pace = QUICK if given.quick else FULL
+    wanted = given.only or FIGURES
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     began_at = time.monotonic()
@@ -45,31 +44,38 @@ def main() -> int:
     load = os.getloadavg()[0]
     if load > BUSY_LOAD:
         console.print(f"Others use this machine (load {load:.1f}): rates will waver, read the spread.", style="red")
-    spoilt: list[str] = []
-    found: list[Figure] = []
-    with (
-        lock,
-        Stack(RUN / "bench") as stack,
-        Servers("bench.yardsticks.echo", logs=stack.logs, core=server_core()) as echo,
-    ):
-        bench = Bench(pace, stack, echo, console)
-        for name in given.only or FIGURES:
-            console.print(f"{name} ...")
-            try:
-                found += FIGURES[name](bench)
-            except RoundSpoilt as reason:
-                spoilt.append(f"{name} could not be measured: {reason}")
-                console.print(spoilt[-1], style="red")
-            bench.conclude()
-        efforts = bench.efforts
+    found = report.Report()
+    with lock:
+        for house in HOUSES:
+            if names := [name for name in house.figures if name in wanted]:
+                _measure(house, names, quick=given.quick, console=console, found=found)
 
     on = machine.describe()
-    report.write(RUN / "bench.json", machine=on, load=load, figures=found, efforts=efforts)
-    report.show(console, machine=on, figures=found, efforts=efforts)
-    for sentence in spoilt:
+    report.write(RUN / "bench.json", machine=on, load=load, found=found)
+    report.show(console, machine=on, found=found)
+    for sentence in found.spoilt:
         console.print(sentence, style="red")
     console.print(f"{time.monotonic() - began_at:.0f} s; written to {RUN / 'bench.json'}")
-    return 1 if spoilt else 0
+    return 1 if found.spoilt else 0
+
+
+def _measure(house: House, names: list[str], *, quick: bool, console: Console, found: report.Report) -> None:
+    """Measure some figures of a house on a fresh stack."""
+    with (
+        Stack(RUN / f"bench-{house.name}", house.sales) as stack,
+        Servers("bench.yardsticks.echo", logs=stack.logs, core=server_core()) as echo,
+    ):
+        bench = Bench(QUICK if quick else FULL, stack, echo, console)
+        for name in names:
+            console.print(f"{name} ...")
+            try:
+                found.figures += house.figures[name](bench)
+            except RoundSpoilt as reason:
+                found.spoilt.append(f"{name} could not be measured: {reason}")
+                console.print(found.spoilt[-1], style="red")
+            bench.conclude()
+        found.efforts += bench.efforts
+        found.unit_costs |= bench.unit_costs
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Buyers with everything an order asks for.
 
 For plain orders buyers are made from nothing: a random buyer, and a seal and a pass signed with the
-bench's own keys by the engine's own code. A checkout needs somebody whom the simulator knows, so those
-buyers log in over HTTP; only their pass is made here. Both happen before the clock starts.
+bench's own keys by the engine's own code; Redis is told of the passes. A checkout needs somebody whom the
+simulator knows, so those buyers log in over HTTP. All of that happens before the clock starts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import orjson
 import uvloop
 
 from bench import requests
+from bench.passes import admit
 from bench.shoppers import Errand, connect
 from bench.stack import PASS_S, Stack
 from engine.infra.seals import Opened, Purpose, SealKeys
@@ -29,43 +30,52 @@ def _keys(stack: Stack) -> SealKeys:
     return SealKeys({0: stack.secrets.seal_key.encode()}, 0)
 
 
-def _pass(buyer: bytes, sale: str) -> Pass:
-    return Pass(buyer, sale, 0, 1, secrets.token_bytes(NONCE_BYTES))
-
-
 def orders(stack: Stack, sale: str, count: int) -> list[bytes]:
-    """One order each of so many new buyers."""
-    keys, expires_s = _keys(stack), int(time.time()) + PASS_S
-    found = []
-    for _ in range(count):
-        buyer = secrets.token_bytes(BUYER_BYTES)
-        found.append(
-            requests.order(
-                sale,
-                seal=keys.seal(Purpose.BUYER, buyer, expires_s=expires_s),
-                sale_pass=seal_pass(keys, _pass(buyer, sale), expires_s=expires_s),
-            )
-        )
-    return found
+    """One order each of so many new buyers who were let through."""
+    return _orders(stack, sale, [secrets.token_bytes(BUYER_BYTES) for _ in range(count)])
+
+
+def refused(stack: Stack, sale: str, count: int) -> list[bytes]:
+    """The same of a sale that refuses everybody before it looks for their passes, which Redis therefore never knew."""
+    passes = [
+        Pass(secrets.token_bytes(BUYER_BYTES), sale, 0, 1, secrets.token_bytes(NONCE_BYTES)) for _ in range(count)
+    ]
+    return _sealed(stack, sale, passes)
 
 
 def known_orders(stack: Stack, sale: str, count: int) -> tuple[list[bytes], dict[bytes, str]]:
     """One order each of so many new buyers, and the openid behind each buyer: for who has to name it to WeChat."""
-    keys, expires_s = _keys(stack), int(time.time()) + PASS_S
     privacy = Privacy(stack.secrets.digest_key.encode(), bytes.fromhex(stack.secrets.openid_key))
-    found, openids = [], {}
+    openids = {}
     for _ in range(count):
         openid = "o" + secrets.token_urlsafe(21)[:27]
-        buyer = privacy.buyer_of(openid)
-        openids[buyer] = openid
-        found.append(
-            requests.order(
-                sale,
-                seal=keys.seal(Purpose.BUYER, buyer, expires_s=expires_s),
-                sale_pass=seal_pass(keys, _pass(buyer, sale), expires_s=expires_s),
-            )
+        openids[privacy.buyer_of(openid)] = openid
+    return _orders(stack, sale, list(openids)), openids
+
+
+def joins(stack: Stack, sale: str, count: int) -> list[bytes]:
+    """One join each of so many new buyers."""
+    keys, expires_s = _keys(stack), int(time.time()) + PASS_S
+    return [
+        requests.join(sale, seal=keys.seal(Purpose.BUYER, secrets.token_bytes(BUYER_BYTES), expires_s=expires_s))
+        for _ in range(count)
+    ]
+
+
+def _orders(stack: Stack, sale: str, buyers: list[bytes]) -> list[bytes]:
+    return _sealed(stack, sale, admit(stack, sale, buyers))
+
+
+def _sealed(stack: Stack, sale: str, passes: list[Pass]) -> list[bytes]:
+    keys, expires_s = _keys(stack), int(time.time()) + PASS_S
+    return [
+        requests.order(
+            sale,
+            seal=keys.seal(Purpose.BUYER, one.buyer, expires_s=expires_s),
+            sale_pass=seal_pass(keys, one, expires_s=expires_s),
         )
-    return found, openids
+        for one in passes
+    ]
 
 
 def errands(stack: Stack, sale: str, count: int) -> list[Errand]:
@@ -76,7 +86,7 @@ def errands(stack: Stack, sale: str, count: int) -> list[Errand]:
 async def _errands(stack: Stack, sale: str, count: int) -> list[Errand]:
     keys = _keys(stack)
     openids = deque("o" + secrets.token_urlsafe(21)[:27] for _ in range(count))
-    found: list[Errand] = []
+    seals: dict[bytes, tuple[str, str]] = {}
 
     async def log_in() -> None:
         engine, simulator = await connect(stack.port), await connect(stack.simulator_port)
@@ -90,11 +100,22 @@ async def _errands(stack: Stack, sale: str, count: int) -> list[Errand]:
             seal = orjson.loads(body)["seal"]
             opened = keys.open(Purpose.BUYER, seal, now_s=int(time.time()))
             assert isinstance(opened, Opened)
-            sale_pass = seal_pass(keys, _pass(opened.payload[:BUYER_BYTES], sale), expires_s=int(time.time()) + PASS_S)
-            order = requests.order(sale, seal=seal, sale_pass=sale_pass)
-            found.append(Errand(order=order, bearer=f"Bearer {seal}", openid=openid))
+            seals[opened.payload[:BUYER_BYTES]] = seal, openid
 
     async with asyncio.TaskGroup() as group:
         for _ in range(LOGINS_AT_ONCE):
             group.create_task(log_in())
+    # In a thread: the ledger is asked in a loop of its own.
+    passes = await asyncio.to_thread(admit, stack, sale, list(seals))
+    found = []
+    for one in passes:
+        seal, openid = seals[one.buyer]
+        sale_pass = seal_pass(keys, one, expires_s=int(time.time()) + PASS_S)
+        found.append(
+            Errand(
+                order=requests.order(sale, seal=seal, sale_pass=sale_pass),
+                bearer=f"Bearer {seal}",
+                openid=openid,
+            )
+        )
     return found

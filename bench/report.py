@@ -7,7 +7,7 @@ as it is, beside the CPU time of every process, which shows where the time went.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -55,6 +55,17 @@ class Effort:
     note: str = ""
 
 
+@dataclass(slots=True)
+class Report:
+    """Everything one run found. unit_costs: what one of each thing costs, for `floodgate plan`; spoilt: one sentence
+    for each figure that could not be measured."""
+
+    figures: list[Figure] = field(default_factory=list)
+    efforts: list[Effort] = field(default_factory=list)
+    unit_costs: dict[str, float] = field(default_factory=dict)
+    spoilt: list[str] = field(default_factory=list)
+
+
 def figure(
     name: str,
     *,
@@ -81,7 +92,7 @@ def figure(
     )
 
 
-def write(path: Path, *, machine: str, load: float, figures: Sequence[Figure], efforts: Sequence[Effort]) -> None:
+def write(path: Path, *, machine: str, load: float, found: Report) -> None:
     """The report as one JSON document; the folder is made when it is missing."""
     document = {
         "machine": machine,
@@ -89,19 +100,20 @@ def write(path: Path, *, machine: str, load: float, figures: Sequence[Figure], e
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "figures": [
             {
-                "name": found.name,
-                "value": _short(found.value),
-                "unit": found.unit,
-                "yardstick": _short(found.yardstick),
-                "ratio": _short(found.ratio),
-                "target": found.target,
-                "at_most": found.at_most,
-                "against": found.against,
-                "met": found.met,
-                "spread": [_short(found.lowest), _short(found.highest)],
+                "name": one.name,
+                "value": _short(one.value),
+                "unit": one.unit,
+                "yardstick": _short(one.yardstick),
+                "ratio": _short(one.ratio),
+                "target": one.target,
+                "at_most": one.at_most,
+                "against": one.against,
+                "met": one.met,
+                "spread": [_short(one.lowest), _short(one.highest)],
             }
-            for found in figures
+            for one in found.figures
         ],
+        "unit_costs": {name: _short(cost) for name, cost in found.unit_costs.items()},
         "rounds": [
             {
                 "name": effort.name,
@@ -113,34 +125,34 @@ def write(path: Path, *, machine: str, load: float, figures: Sequence[Figure], e
                 "cpu_us": {name: round(us, 1) for name, us in effort.cpu_us.items()},
                 "note": effort.note,
             }
-            for effort in efforts
+            for effort in found.efforts
         ],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def show(console: Console, *, machine: str, figures: Sequence[Figure], efforts: Sequence[Effort]) -> None:
+def show(console: Console, *, machine: str, found: Report) -> None:
     """Two tables: the figures, and what each round cost."""
     table = Table(title=f"Floodgate on {machine}", title_justify="left")
     for name in ("figure", "value", "yardstick", "ratio", "spread", "target", ""):
         table.add_column(name, justify="left" if name in ("figure", "") else "right")
-    for found in figures:
+    for one in found.figures:
         table.add_row(
-            found.name,
-            f"{found.value:,.{_decimals(found.value)}f} {found.unit}",
-            f"{found.yardstick:,.{_decimals(found.yardstick)}f} {found.against}",
-            f"{found.ratio:.2f}",
-            f"{found.lowest:.2f} to {found.highest:.2f}",
-            f"{'at most' if found.at_most else 'at least'} {found.target:g}",
-            "[green]met[/]" if found.met else "[red]not met[/]",
+            one.name,
+            f"{one.value:,.{_decimals(one.value)}f} {one.unit}",
+            f"{one.yardstick:,.{_decimals(one.yardstick)}f} {one.against}",
+            f"{one.ratio:.2f}",
+            f"{one.lowest:.2f} to {one.highest:.2f}",
+            f"{'at most' if one.at_most else 'at least'} {one.target:g}",
+            "[green]met[/]" if one.met else "[red]not met[/]",
         )
     console.print(table)
 
     table = Table(title="What each round cost", title_justify="left")
     for name in ("round", "per s", "p50 ms", "p99 ms", "generator", "CPU us per request, by process"):
         table.add_column(name, justify="left" if "round" in name or "CPU" in name else "right")
-    for effort in efforts:
+    for effort in found.efforts:
         warning = " [red]busy[/]" if effort.generator_share > GENERATOR_SHARE_MAX else ""
         table.add_row(
             effort.name,

@@ -49,6 +49,10 @@ def line_poll(sale: str) -> bytes:
     return get(f"/v1/sales/{sale}/line")
 
 
+def join(sale: str, *, seal: str) -> bytes:
+    return post(f"/v1/sales/{sale}/places", b"{}", Authorization=f"Bearer {seal}")
+
+
 def order(sale: str, *, seal: str, sale_pass: str) -> bytes:
     """An order of a new request: its Idempotency-Key was never used before."""
     return post(

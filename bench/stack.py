@@ -11,14 +11,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any, Self
 
 import asyncpg
 
-from bench.machine import pin
-from bench.requests import sku_of
+from bench.machine import cores, pin
+from bench.sales import SaleSpec, sale_file
 from bench.servers import ROOT, START_TIMEOUT_S, STOP_GRACE_S, listens
 from engine.embedded import local_config
 from engine.embedded.child import Child
@@ -30,50 +31,15 @@ from engine.simulator.keys import credentials
 # Passes and seals are made before the clock starts and must outlive the longest run.
 PASS_S = 3600
 
-SALE = """
-time_zone = "UTC"
-
-[[events]]
-id = "bench"
-title = "Bench"
-
-[[events.sessions]]
-id = "bench-day"
-title = "Day"
-starts_at = 2099-06-01T20:00:00
-"""
-SKU = """
-[[events.sessions.skus]]
-id = "{sku}"
-title = "Floor"
-price_fen = 100
-capacity = {capacity}
-per_order_max = 4
-"""
-WINDOW = """
-[[sales]]
-id = "{sale}"
-title = "{sale}"
-skus = ["{sku}"]
-opens_at = 2020-01-01T00:00:00
-closes_at = 2099-01-01T00:00:00
-hold_s = 7200
-per_buyer_max = 6
-line_rate = 1000
-"""
-
-# What each sale is for, and its units: one that is bought empty before it is measured, one that never ends.
-SOLD_OUT, OPEN = "soldout", "open"
-CAPACITIES = {SOLD_OUT: 100, OPEN: 5_000_000}
-
 
 class Stack:
     """Everything but the web workers, which come and go with `serve`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sales: Sequence[SaleSpec]) -> None:
         """Whatever an earlier run left in the folder is removed."""
         shutil.rmtree(folder, ignore_errors=True)
         self.folder = folder
+        self._sales = tuple(sales)
         self.logs = folder / "logs"
         self.logs.mkdir(parents=True)
         self.valkey = ValkeyServer(folder / "valkey")
@@ -112,8 +78,8 @@ class Stack:
                 self._start_child(name, "serve", port=admin_port)
         for name in [name for name in self._children if name.startswith("web-")][workers:]:
             self._children.pop(name).stop(grace_s=STOP_GRACE_S)
-        if core is not None:
-            pin(self._children["web-0"].pid, {core})
+        # Also back to all of them: a figure before this one may have bound it.
+        pin(self._children["web-0"].pid, cores() if core is None else {core})
 
     def commands_run(self) -> int:
         """Commands that Redis has run so far, those inside scripts included, the bench's own left out."""
@@ -179,8 +145,7 @@ class Stack:
         config.chmod(0o600)
         self._environment["FLOODGATE_CONFIG"] = str(config)
         sales = self.folder / "sales.toml"
-        skus = "".join(SKU.format(sku=sku_of(sale), capacity=units) for sale, units in CAPACITIES.items())
-        sales.write_text(SALE + skus + "".join(WINDOW.format(sale=sale, sku=sku_of(sale)) for sale in CAPACITIES))
+        sales.write_text(sale_file(self._sales))
         self._run("migrate")
         self._run("sale", "apply", str(sales))
         home = str(self.folder / "wechat")

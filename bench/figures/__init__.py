@@ -6,25 +6,47 @@ another; figures of the whole stack bind nothing and let all processes share all
 
 Every round is checked before it counts: an answer that was not expected, or an order in the ledger
 without a 201 or the other way round, ends the run.
+
+The figures of the line and those of selling have a stack each, so that neither waits for what the other left behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.figures.common import FULL, QUICK, Bench, RoundSpoilt, server_core
+from bench.figures.joining import joins
 from bench.figures.ordering import orders, redis_time
 from bench.figures.paying import callbacks, checkouts
 from bench.figures.reading import polls, refusals
 from bench.report import Figure
+from bench.sales import LINING, SELLING, SaleSpec
 
-__all__ = ["FIGURES", "FULL", "QUICK", "Bench", "RoundSpoilt", "server_core"]
+__all__ = ["FIGURES", "FULL", "HOUSES", "QUICK", "Bench", "House", "RoundSpoilt", "server_core"]
 
-FIGURES: Mapping[str, Callable[[Bench], list[Figure]]] = {
-    "refusals": refusals,
-    "polls": polls,
-    "orders": orders,
-    "redis": redis_time,
-    "checkouts": checkouts,
-    "callbacks": callbacks,
-}
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Figures that share one stack, and the sales it is brought up with."""
+
+    name: str
+    sales: Sequence[SaleSpec]
+    figures: Mapping[str, Callable[[Bench], list[Figure]]]
+
+
+HOUSES = (
+    House("line", LINING, {"joins": joins, "polls": polls}),
+    House(
+        "selling",
+        SELLING,
+        {
+            "refusals": refusals,
+            "orders": orders,
+            "redis": redis_time,
+            "checkouts": checkouts,
+            "callbacks": callbacks,
+        },
+    ),
+)
+FIGURES = [name for house in HOUSES for name in house.figures]

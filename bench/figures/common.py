@@ -13,8 +13,9 @@ from bench import requests
 from bench.generator import Measured, Plan, generate
 from bench.machine import CpuUse, cores, cpu_use
 from bench.report import Effort
+from bench.sales import OPEN
 from bench.servers import Servers
-from bench.stack import OPEN, Stack
+from bench.stack import Stack
 
 # As `floodgate up` runs them.
 WEB_WORKERS = 2
@@ -22,7 +23,7 @@ WEB_WORKERS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How long and how often. `orders_per_s_max` bounds the orders prepared for one round."""
+    """How long and how often. `orders_per_s_max` and `joins_per_s_max` bound what is prepared for one round."""
 
     rounds: int
     warm_s: float
@@ -31,6 +32,7 @@ class Pace:
     batches: int
     refused_buyers: int = 50_000
     orders_per_s_max: int = 25_000
+    joins_per_s_max: int = 40_000
     connections: int = 64
     order_connections: int = 256
     shoppers: int = 64
@@ -55,6 +57,7 @@ class Bench:
     rounds: dict[str, list[tuple[Measured, CpuUse]]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     efforts: list[Effort] = field(default_factory=list)
+    unit_costs: dict[str, float] = field(default_factory=dict)
 
     def load(
         self,
@@ -99,6 +102,12 @@ class Bench:
             pids=self.echo.pids,
             core=generator_core(),
         ).per_s
+
+    def cost_us(self, name: str, *, of: str) -> float:
+        """CPU microseconds per request of the rounds of this name, of all processes whose names begin so."""
+        noted = self.rounds[name]
+        spent_s = sum(s for _, use in noted for process, s in use.seconds.items() if process.startswith(of))
+        return spent_s * 1e6 / sum(sum(measured.statuses_all.values()) for measured, _ in noted)
 
     def conclude(self) -> None:
         """Turn the rounds noted so far into efforts, at their medians."""

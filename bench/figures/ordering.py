@@ -18,8 +18,9 @@ from bench.micro.claims import SKU, fresh_claims
 from bench.reference import hot_row, obvious
 from bench.report import Figure, figure
 from bench.requests import sku_of
+from bench.sales import OPEN
 from bench.servers import Servers
-from bench.stack import OPEN, Stack
+from bench.stack import Stack
 from engine.config.settings import Stock as StockSettings
 from engine.infra.keys import SaleKeys
 from engine.infra.redis import open_redis

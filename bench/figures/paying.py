@@ -17,8 +17,8 @@ from bench.generator import Plan, generate
 from bench.machine import CpuUse, cores, cpu_use
 from bench.openloop import Schedule, Sent, send_all
 from bench.report import Effort, Figure, figure
+from bench.sales import OPEN
 from bench.shoppers import ErrandPlan, Shopped, shop
-from bench.stack import OPEN
 
 CALLBACKS_PER_S = 500
 CALLBACK_P99_MS = 200.0

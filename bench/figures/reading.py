@@ -14,15 +14,15 @@ from bench.figures.common import (
     wait_until_paid,
 )
 from bench.report import Figure, figure
+from bench.sales import OPEN, SELLING, SOLD_OUT
 from bench.shoppers import ErrandPlan, shop
-from bench.stack import CAPACITIES, OPEN, SOLD_OUT
 
 
 def refusals(bench: Bench) -> list[Figure]:
     """Sold out, told per second by one web worker on one core: each request another buyer, pass and key."""
     stack = bench.stack
     stack.serve(1, core=server_core())
-    units = CAPACITIES[SOLD_OUT]
+    units = next(spec.units for spec in SELLING if spec.sale_id == SOLD_OUT)
     bought = shop(
         ErrandPlan(
             engine_port=stack.port,
@@ -36,7 +36,7 @@ def refusals(bench: Bench) -> list[Figure]:
     wait_until_paid(stack, SOLD_OUT, units)
     time.sleep(1.0)  # for the last confirmation to reach Redis, and the workers' snapshot
 
-    send = buyers.orders(stack, SOLD_OUT, bench.pace.refused_buyers)
+    send = buyers.refused(stack, SOLD_OUT, bench.pace.refused_buyers)
 
     def round_() -> float:
         return bench.load(
