@@ -8,6 +8,7 @@ import structlog
 
 from engine.app.admin import build_admin
 from engine.app.bills import build_daily
+from engine.app.drawing import build_draws, build_job, seal_job
 from engine.app.fapiao import build_fapiao
 from engine.app.house import build_canceller, build_house, build_settler, open_provider
 from engine.app.miniprogram import miniprogram_jobs
@@ -52,6 +53,7 @@ async def work(config: Config) -> None:
         fapiao = build_fapiao(house, provider)
         canceller = build_canceller(house)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
+        draws = build_draws(house)
         admin = build_admin(house, provider, session, fapiao.desk, public=[])
         await admin.start()
         log.info("jobs_started", pid=os.getpid())
@@ -61,6 +63,8 @@ async def work(config: Config) -> None:
                 [
                     Job("follower", house.follower.run_once, CATALOG_EVERY_S),
                     Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
+                    seal_job(house, draws, session),
+                    build_job(house, draws),
                     Job("keys", provider.refresh_keys, config.wechat.certificates_every_s),
                     Job("sweeper", sweeper.run_once, config.orders.sweep_every_s),
                     Job("closer", closer.run_once, CHECK_EVERY_S),

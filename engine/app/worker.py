@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from engine.app.admin import build_admin
+from engine.app.drawing import build_draws, draw_routes, seal_job
 from engine.app.fapiao import build_fapiao
 from engine.app.house import (
     House,
@@ -84,6 +85,7 @@ async def work(config: Config, index: int) -> None:
         provider, session = await open_provider(config, stack, house.store)
         keys = seal_keys(config)
         buyers = Buyers(house.pool, keys, house.privacy)
+        draws = build_draws(house)
         desks = Desks(house.board, lambda live: _open_desk(house, live))
         login = Login.from_config(config.wechat, session)
 
@@ -132,6 +134,7 @@ async def work(config: Config, index: int) -> None:
                 *refund_routes(house, buyers, config),
                 *FapiaoRoutes(fapiao, OrderReader(house.book), buyers, now_s=wall_s).routes(),
                 *miniprogram_routes(house, session, buyers),
+                *draw_routes(house, draws, buyers, keys),
                 *CatalogDesk(house.board).routes(),
                 *build_description().routes(),
                 *LoginDesk(
@@ -156,6 +159,7 @@ async def work(config: Config, index: int) -> None:
                     Job("follower", house.follower.run_once, CATALOG_EVERY_S),
                     Job("desks", desks.run_once, config.stock.snapshot_every_ms / 1000),
                     Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
+                    seal_job(house, draws, session),
                     Job("keys", provider.refresh_keys, config.wechat.certificates_every_s),
                 ]
             )

@@ -22,6 +22,7 @@ from engine.cli.reconcile import reconcile
 from engine.cli.refunds import refund_app
 from engine.cli.sessions import session_app
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
+from engine.cli.verify_draw import verify_draw
 from engine.config import (
     FILE_NAME,
     Config,
@@ -57,6 +58,7 @@ app.add_typer(session_app, name="session", rich_help_panel=SELL)
 app.add_typer(refund_app, name="refund", rich_help_panel=SELL)
 app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
+app.command(rich_help_panel=PREPARE)(verify_draw)
 app.command("plan", rich_help_panel=PREPARE)(plan_drop)
 
 T = TypeVar("T")

@@ -36,6 +36,7 @@ class Code(enum.StrEnum):
     UNKNOWN_FAPIAO = "UNKNOWN_FAPIAO"
     UNKNOWN_REFUND = "UNKNOWN_REFUND"
     UNKNOWN_PHONE = "UNKNOWN_PHONE"
+    UNKNOWN_ENTRIES = "UNKNOWN_ENTRIES"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
     KEY_REUSED = "KEY_REUSED"
@@ -46,6 +47,10 @@ class Code(enum.StrEnum):
     NO_ROOM = "NO_ROOM"
     DRAWING = "DRAWING"
     PLACE_VOID = "PLACE_VOID"
+    NOT_DRAWN = "NOT_DRAWN"
+    NOT_IN_DRAW = "NOT_IN_DRAW"
+    PASS_SPENT = "PASS_SPENT"  # noqa: S105 - a code, no secret
+    LANE_QUOTA = "LANE_QUOTA"
     BUYER_LIMIT = "BUYER_LIMIT"
     SOLD_OUT = "SOLD_OUT"
     HELD_BY_OTHERS = "HELD_BY_OTHERS"
@@ -121,6 +126,7 @@ PROBLEMS: dict[Code, Problem] = {
     Code.UNKNOWN_REFUND: Problem(404, "There is no such refund.", "没有这笔退款。"),
     Code.UNKNOWN_FAPIAO: Problem(404, "There is no such e-fapiao.", "没有这张电子发票。"),
     Code.UNKNOWN_PHONE: Problem(404, "You have given no phone number.", "您尚未提供手机号。"),
+    Code.UNKNOWN_ENTRIES: Problem(404, "The draw has no such lane or chunk of entries.", "抽签中没有这部分名单。"),
     Code.METHOD_NOT_ALLOWED: Problem(405, "This address does not take that method.", "请求方法不支持。"),
     Code.REQUEST_TIMEOUT: Problem(408, "The request arrived too slowly.", "请求超时。"),
     Code.KEY_REUSED: Problem(409, "This Idempotency-Key was used for another request.", "请求编号已用于其他请求。"),
@@ -133,6 +139,16 @@ PROBLEMS: dict[Code, Problem] = {
     ),
     Code.DRAWING: Problem(409, "The draw is being made; join again in a moment.", "正在抽签，请稍候。", RETRY_SOON_MS),
     Code.PLACE_VOID: Problem(409, "You have another, better place; join again to get it.", "您已有更靠前的排队位置。"),
+    Code.PASS_SPENT: Problem(
+        409, "This pass was used or has run out; claim again.", "购买资格已使用或已过期，请重新获取。"
+    ),
+    Code.LANE_QUOTA: Problem(409, "The units for your lane are gone for now.", "您所在队列的名额暂时已满。", 2000),
+    Code.NOT_DRAWN: Problem(
+        409, "The draw is not made yet; its lobby has to close first.", "尚未抽签，请在集合结束后再试。", RETRY_SOON_MS
+    ),
+    Code.NOT_IN_DRAW: Problem(
+        409, "This place was got after the draw and stands behind everybody in it.", "该位置在抽签后取得，不参与抽签。"
+    ),
     Code.BUYER_LIMIT: Problem(409, "This would be more units than one buyer may have.", "超出每人限购数量。"),
     Code.SOLD_OUT: Problem(409, "Sold out.", "已售罄。"),
     Code.HELD_BY_OTHERS: Problem(

@@ -34,12 +34,7 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def root_of(nodes: Sequence[bytes]) -> bytes:
     """The root over leaves, or over the roots of chunks: all full but the last, which may be partial."""
-    level = list(nodes)
-    if not level:
-        return NO_ENTRIES
-    while len(level) > 1:
-        level = _above(level)
-    return level[0]
+    return levels_of(nodes)[-1][0] if nodes else NO_ENTRIES
 
 
 def _above(level: list[bytes]) -> list[bytes]:
@@ -50,17 +45,25 @@ def _above(level: list[bytes]) -> list[bytes]:
     return above
 
 
-def path_to(at: int, nodes: Sequence[bytes]) -> list[bytes]:
-    """The hashes that lead from the node at `at` to the root over all of them, the nearest first.
+def levels_of(nodes: Sequence[bytes]) -> list[list[bytes]]:
+    """Every level of the tree from these nodes up to the root."""
+    levels = [list(nodes)]
+    while len(levels[-1]) > 1:
+        levels.append(_above(levels[-1]))
+    return levels
+
+
+def path_in(levels: Sequence[Sequence[bytes]], at: int) -> list[bytes]:
+    """The hashes that lead from the lowest node at `at` to the root, the nearest first.
 
     The path of an entry is the one inside its chunk and then the one from its chunk's root to the root of all.
     """
-    path, level = [], list(nodes)
-    while len(level) > 1:
+    path = []
+    for level in levels:
         partner = at ^ 1
         if partner < len(level):
             path.append(level[partner])
-        level, at = _above(level), at // 2
+        at //= 2
     return path
 
 
