@@ -13,9 +13,16 @@ class JoinCode(enum.IntEnum):
     JOINED = 1
 
 
-class TickCode(enum.IntEnum):
+class OldtickCode(enum.IntEnum):
     FENCED = 0
     TICKED = 1
+
+
+class TickCode(enum.IntEnum):
+    FENCED = 0
+    OVERTAKEN = 1
+    IDLE = 2
+    TICKED = 3
 
 
 class OldextendCode(enum.IntEnum):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.catalog.board import LiveSale
 from engine.infra.postgres import connection, load_queries
 from engine.infra.redis import RedisStore, load_script
-from engine.line.codes import OldextendCode, OldjoinCode, TickCode
+from engine.line.codes import OldextendCode, OldjoinCode, OldtickCode
 from engine.line.draw.draws import Draws
 from engine.line.draw.ledger import DrawLedger
 from engine.line.joining.ledger import JoinLedger
@@ -25,7 +25,7 @@ from engine.line.sight import LineSight
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
 
-VERBS = ("oldjoin", "tick", "oldextend")
+VERBS = ("oldjoin", "oldtick", "oldextend")
 NO_PLACE = -1
 
 
@@ -72,11 +72,11 @@ class Line:
         """Move the head by the time that has passed; None when fenced."""
         keys = live.keys
         reply = await self._store.run(
-            self._scripts["tick"],
+            self._scripts["oldtick"],
             [keys.control, keys.stock, keys.line],
             [live.epoch, live.sale.line_rate or 1000, burst],
         )
-        return None if reply[0] == TickCode.FENCED else LineHead(*reply[1:])
+        return None if reply[0] == OldtickCode.FENCED else LineHead(*reply[1:])
 
     async def look(self, live: LiveSale) -> LineSight | None:
         """The line as it stands now; None when fenced."""

@@ -11,7 +11,7 @@ from engine.infra.redis import RedisStore, load_script
 from engine.line.codes import LookCode, TickCode
 from engine.line.sight import Checkpoint, LaneSight, LineSight, Shelves
 
-VERBS = ("look",)
+VERBS = ("look", "tick")
 
 _LANE_NUMBERS = ("head", "lobby", "tail", "ceiling", "gap_from", "gap_to", "called", "shown", "taken", "lapsed")
 
