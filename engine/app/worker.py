@@ -31,6 +31,9 @@ from engine.catalog.handlers import CatalogDesk
 from engine.config import Config
 from engine.infra.clock import wall_s
 from engine.infra.jobs import Job, run_all
+from engine.line.admission.desk import AdmissionDesk
+from engine.line.admission.ledger import AdmissionLedger
+from engine.line.admission.passes import Passes
 from engine.line.desk import LineDesk
 from engine.line.handlers import LineRoutes
 from engine.miniprogram.login import Login, LoginRefused
@@ -51,6 +54,7 @@ from engine.web.server import Listener
 log = structlog.get_logger(__name__)
 
 NONCE_BYTES = 12
+AT_THE_TILL_MAX = 100_000  # where the operator names no limit
 
 
 def _open_desk(house: House, live: LiveSale) -> Desk:
@@ -61,9 +65,19 @@ def _open_desk(house: House, live: LiveSale) -> Desk:
         batch_count_max=config.stock.batch_count_max,
         queue_count_max=config.stock.queue_count_max,
     )
+    admission = AdmissionDesk(
+        live,
+        Passes(house.store),
+        AdmissionLedger(house.pool),
+        limit=lambda: live.sale.line_concurrency or AT_THE_TILL_MAX,
+        pass_ms=config.line.pass_serving_s * 1000,
+        batch_count_max=config.stock.batch_count_max,
+        queue_count_max=config.stock.queue_count_max,
+    )
     line = LineDesk(
         live,
         house.line,
+        admission,
         block_count=config.line.block_count,
         burst_count=config.line.burst_count,
         batch_count_max=config.stock.batch_count_max,
@@ -115,7 +129,6 @@ async def work(config: Config, index: int) -> None:
                     buyers,
                     keys,
                     now_s=wall_s,
-                    pass_s=config.seals.pass_s,
                     body_bytes_max=body_bytes_max,
                     body_timeout_s=body_timeout_s,
                 ).routes(),

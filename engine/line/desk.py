@@ -5,6 +5,7 @@ import time
 from engine.catalog.board import LiveSale
 from engine.infra.batcher import Batcher
 from engine.infra.outage import RedisAway
+from engine.line.admission.desk import AdmissionDesk
 from engine.line.document import LineDocument
 from engine.line.line import NO_PLACE, Joining, Line, LineHead
 
@@ -19,6 +20,7 @@ class LineDesk:
         self,
         live: LiveSale,
         line: Line,
+        admission: AdmissionDesk,
         *,
         block_count: int,
         burst_count: int,
@@ -27,6 +29,7 @@ class LineDesk:
     ) -> None:
         self.live = live
         self._line = line
+        self.admission = admission
         self._block_count = block_count
         self._burst_count = burst_count
         self._kept_head = 0

@@ -7,10 +7,12 @@ head are all a claim needs.
 from collections.abc import Callable
 
 from engine.infra.seals import SealKeys
+from engine.line.admission.desk import ClaimRefusal
+from engine.line.codes import ClaimCode
 from engine.line.desk import LineDesk
 from engine.line.document import Phase
 from engine.line.line import NO_PLACE, Joining
-from engine.line.place import Cohort, Pass, Place, read_place, seal_pass, seal_place
+from engine.line.place import Cohort, Place, read_place, seal_pass, seal_place
 from engine.web.buyers import Buyers
 from engine.web.http import Request, Response, answer, is_known, read_body, refuse, strict_json
 from engine.web.problems import Code
@@ -20,6 +22,18 @@ PLACE_HEADER = "Floodgate-Place"
 PLACE_GRACE_S = 3600  # a place outlives its sale a little, for people who come late to look
 CLAIM_WAIT_MS_MIN = 300
 CLAIM_WAIT_MS_MAX = 60_000
+
+# Every decision of Redis that is not a pass, as buyers are told.
+CLAIM_CODES: dict[ClaimCode, Code] = {
+    ClaimCode.FENCED: Code.FENCED,
+    ClaimCode.PAUSED: Code.PAUSED,
+    ClaimCode.NOT_OPEN: Code.NOT_OPEN,
+    ClaimCode.ENDED: Code.ENDED,
+    ClaimCode.SOLD_OUT: Code.SOLD_OUT,
+    ClaimCode.PLACE_VOID: Code.PLACE_VOID,
+    ClaimCode.NOT_YOUR_TURN: Code.NOT_YOUR_TURN,
+    ClaimCode.NO_ROOM: Code.NO_ROOM,
+}
 
 
 class LineRoutes:
@@ -32,7 +46,6 @@ class LineRoutes:
         keys: SealKeys,
         *,
         now_s: Callable[[], int],
-        pass_s: int,
         body_bytes_max: int,
         body_timeout_s: float,
     ) -> None:
@@ -40,7 +53,6 @@ class LineRoutes:
         self._buyers = buyers
         self._keys = keys
         self._now_s = now_s
-        self._pass_s = pass_s
         self._body_bytes_max = body_bytes_max
         self._body_timeout_s = body_timeout_s
 
@@ -136,10 +148,11 @@ class LineRoutes:
                 Code.NOT_YOUR_TURN,
                 retry_after_ms=min(CLAIM_WAIT_MS_MAX, max(CLAIM_WAIT_MS_MIN, wait_ms)),
             )
-        expires_s = now_s + self._pass_s
-        admission = Pass(buyer, sale_id, place.lane, place.epoch, bytes(8))
-        sealed = seal_pass(self._keys, admission, expires_s=expires_s)
-        return answer({"pass": sealed, "expires_ms": expires_s * 1000})
+        claimed = await desk.admission.claim(place, place.index)
+        if isinstance(claimed, ClaimRefusal):
+            return refuse(request, CLAIM_CODES[claimed.code], retry_after_ms=claimed.retry_after_ms)
+        sealed = seal_pass(self._keys, claimed.admission, expires_s=desk.live.sale.closes_ms // 1000 + PLACE_GRACE_S)
+        return answer({"pass": sealed, "expires_ms": claimed.ends_ms})
 
     def _place(self, sealed: str, buyer: bytes, sale_id: str) -> Place | None:
         return read_place(self._keys, sealed, buyer, sale_id, now_s=self._now_s())

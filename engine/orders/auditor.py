@@ -18,7 +18,7 @@ from engine.infra.jobs import for_each
 from engine.orders.book import OrderBook
 from engine.orders.rebuilder import Rebuilder
 from engine.orders.telling import tell_decided
-from engine.stock.stock import Stock
+from engine.stock.stock import LaneUnits, Stock
 
 log = structlog.get_logger(__name__)
 
@@ -161,4 +161,9 @@ class Auditor:
             ):
                 if redis != book:
                     drift.append((f"{sku.sku_id} {what}", redis, book))
+        lanes = {row["lane"]: row["units"] for row in await self.book.audit("lanes", live.sale.sale_id)}
+        for lane in sorted(lanes.keys() | seen.lanes.keys()):
+            redis, book = seen.lanes.get(lane, LaneUnits()).used, lanes.get(lane, 0)
+            if redis != book:
+                drift.append((f"units of lane {lane}", redis, book))
         return tuple(drift)

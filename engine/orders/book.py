@@ -49,6 +49,7 @@ class Placement:
             has_units=True,
             amount_fen=self.amount_fen,
             deadline_ms=self.deadline_ms,
+            lane=self.claim.lane,
             items=tuple(
                 OrderItem(item.sku_id, item.quantity, price)
                 for item, price in zip(self.claim.items, self.prices_fen, strict=True)
@@ -118,6 +119,7 @@ class OrderBook:
                     quantities,
                     prices_fen,
                     self._free_duty_kinds,
+                    [claim.lane for claim in claims],
                 )
         except asyncpg.CheckViolationError as error:
             raise NoUnitsLeft(str(error)) from error
@@ -235,6 +237,7 @@ def _order(row: "asyncpg.Record") -> Order:
         refunded_fen=row["refunded_fen"],
         deadline_ms=row["deadline_ms"],
         items=tuple(OrderItem(*item) for item in items),
+        lane=row["lane"],
         mchid=row["mchid"],
         prepay_id=row["prepay_id"],
         prepay_until=row["prepay_until"],
@@ -244,4 +247,4 @@ def _order(row: "asyncpg.Record") -> Order:
 
 def _claim(row: "asyncpg.Record") -> Claim:
     items = tuple(Item(*item) for item in zip(row["sku_ids"], row["quantities"], strict=True))
-    return Claim(row["request_id"], row["body_digest"], row["buyer"], row["order_no"], items)
+    return Claim(row["request_id"], row["body_digest"], row["buyer"], row["order_no"], items, row["lane"])

@@ -32,8 +32,10 @@ CODES: dict[ReserveCode, Code] = {
     ReserveCode.PAUSED: Code.PAUSED,
     ReserveCode.NOT_OPEN: Code.NOT_OPEN,
     ReserveCode.ENDED: Code.ENDED,
+    ReserveCode.PASS_SPENT: Code.PASS_SPENT,
     ReserveCode.UNKNOWN_SKU: Code.UNKNOWN_SKU,
     ReserveCode.BUYER_LIMIT: Code.BUYER_LIMIT,
+    ReserveCode.LANE_QUOTA: Code.LANE_QUOTA,
     ReserveCode.SOLD_OUT: Code.SOLD_OUT,
     ReserveCode.HELD_BY_OTHERS: Code.HELD_BY_OTHERS,
     ReserveCode.TOO_FEW_LEFT: Code.TOO_FEW_LEFT,
@@ -86,7 +88,8 @@ class OrderRoutes:
         if desk is None:
             return refuse(request, Code.UNKNOWN_SALE)
         headers = request.headers
-        if read_pass(self._keys, headers.get(PASS_HEADER, ""), buyer, sale_id, now_s=now_s) is None:
+        admission = read_pass(self._keys, headers.get(PASS_HEADER, ""), buyer, sale_id, now_s=now_s)
+        if admission is None:
             return refuse(request, Code.PASS_INVALID)
         key = headers.get(KEY_HEADER, "")
         if not is_idempotency_key(key):
@@ -97,7 +100,7 @@ class OrderRoutes:
             return refuse(request, items)
         if desk.live.fenced:
             return refuse(request, Code.FENCED)
-        placed = await desk.placer.place(buyer, key, items)
+        placed = await desk.placer.place(admission, key, items)
         if isinstance(placed, Order):
             return answer(placed.document(), status=201)
         return self._refused(request, placed, desk, items)

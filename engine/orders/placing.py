@@ -16,6 +16,7 @@ import structlog
 from engine import telemetry
 from engine.infra.batcher import Batcher
 from engine.infra.outage import Outage, PostgresAway, RedisAway
+from engine.line.place import Pass
 from engine.orders.book import NoUnitsLeft, OrderBook, Placement, StaleEpoch
 from engine.orders.records import (
     ORDER_NO_RANDOM_BYTES,
@@ -71,11 +72,12 @@ class Placer:
             spacing_s=COMMIT_SPACING_S,
         )
 
-    async def place(self, buyer: bytes, idempotency_key: str, items: tuple[Item, ...]) -> Order | Refused:
-        """The buyer's order, new or the one this key already got; or the refusal.
+    async def place(self, admission: Pass, idempotency_key: str, items: tuple[Item, ...]) -> Order | Refused:
+        """The order of the pass' buyer, new or the one this key already got; or the refusal. A new order takes the pass.
 
         Raises Outage when nothing can be promised now; the same request may then be sent again.
         """
+        buyer = admission.buyer
         early = self._desk.rules_out(buyer, items)
         if early is not None:
             return REFUSED[early]
@@ -85,6 +87,8 @@ class Placer:
             buyer,
             order_no_of(os.urandom(ORDER_NO_RANDOM_BYTES)),
             items,
+            admission.lane,
+            admission.nonce,
         )
         decision = await self._desk.reserve(claim)
         if decision.code is ReserveCode.HELD:

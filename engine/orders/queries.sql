@@ -7,12 +7,12 @@ with fence as (
     -- The lock makes a rebuild wait for us and us for it: no order of an old epoch slips in behind its count.
     select sale_id from sales where sale_id = $1 and epoch = $2 for share
 ), wanted as (
-    select * from unnest($3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::integer[], $8::bigint[])
-        as w (order_no, buyer, request_id, body_digest, amount_fen, deadline_ms)
+    select * from unnest($3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::integer[], $8::bigint[], $14::smallint[])
+        as w (order_no, buyer, request_id, body_digest, amount_fen, deadline_ms, lane)
 ), placed as (
     -- What costs nothing is paid at once.
-    insert into orders (order_no, sale_id, buyer, request_id, body_digest, amount_fen, deadline, state)
-    select w.order_no, fence.sale_id, w.buyer, w.request_id, w.body_digest, w.amount_fen,
+    insert into orders (order_no, sale_id, lane, buyer, request_id, body_digest, amount_fen, deadline, state)
+    select w.order_no, fence.sale_id, w.lane, w.buyer, w.request_id, w.body_digest, w.amount_fen,
            to_timestamp(w.deadline_ms / 1000.0), (case w.amount_fen when 0 then 'paid' else 'held' end)::order_state
     from wanted w cross join fence
     on conflict do nothing
@@ -53,7 +53,7 @@ with moved as (
 select order_no from moved
 
 -- name: read_orders
-select o.order_no, o.sale_id, o.buyer, o.request_id, o.body_digest, o.state::text as state, o.has_units, o.amount_fen,
+select o.order_no, o.sale_id, o.lane, o.buyer, o.request_id, o.body_digest, o.state::text as state, o.has_units, o.amount_fen,
        o.refunded_fen, (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms, o.mchid, o.prepay_id, o.prepay_until, o.checks,
        array_agg(i.sku_id order by i.sku_id) as sku_ids,
        array_agg(i.quantity order by i.sku_id) as quantities,
@@ -95,7 +95,7 @@ select epoch from sales where sale_id = $1
 
 -- name: read_claims
 -- Page through every order of a sale, for a rebuild; one without units still knows its request.
-select o.order_no, o.buyer, o.request_id, o.body_digest,
+select o.order_no, o.lane, o.buyer, o.request_id, o.body_digest,
        case when not o.has_units then -1
             when o.state in ('held', 'paying', 'closing') then (extract(epoch from o.deadline) * 1000)::bigint
             else 0 end as deadline_ms,
@@ -143,6 +143,13 @@ select i.sku_id,
 from order_items i join orders o using (order_no, sale_id)
 where o.sale_id = $1 and o.has_units
 group by i.sku_id
+
+-- name: audit_lanes
+-- Units that the buyers of each lane have.
+select o.lane, sum(i.quantity - i.returned)::integer as units
+from order_items i join orders o using (order_no, sale_id)
+where o.sale_id = $1 and o.has_units
+group by o.lane
 
 -- name: audit_money
 -- Orders whose state and money disagree. Payments less refunds (under way or made) is what the order keeps: nothing

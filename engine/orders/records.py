@@ -42,6 +42,7 @@ class Order:
     amount_fen: int
     deadline_ms: int
     items: tuple[OrderItem, ...]
+    lane: int = 0
     refunded_fen: int = 0
     mchid: str | None = None
     prepay_id: str | None = None
@@ -53,7 +54,7 @@ class Order:
         items = tuple(
             Item(item.sku_id, item.quantity - item.returned) for item in self.items if item.quantity > item.returned
         )
-        return Claim(self.request_id, self.body_digest, self.buyer, self.order_no, items)
+        return Claim(self.request_id, self.body_digest, self.buyer, self.order_no, items, self.lane)
 
     @property
     def gave_units_back(self) -> bool:

@@ -12,12 +12,14 @@ class ReserveCode(enum.IntEnum):
     PAUSED = 3
     NOT_OPEN = 4
     ENDED = 5
-    UNKNOWN_SKU = 6
-    BUYER_LIMIT = 7
-    SOLD_OUT = 8
-    HELD_BY_OTHERS = 9
-    TOO_FEW_LEFT = 10
-    HELD = 11
+    PASS_SPENT = 6
+    UNKNOWN_SKU = 7
+    BUYER_LIMIT = 8
+    LANE_QUOTA = 9
+    SOLD_OUT = 10
+    HELD_BY_OTHERS = 11
+    TOO_FEW_LEFT = 12
+    HELD = 13
 
 
 class ReleaseCode(enum.IntEnum):
@@ -39,8 +41,9 @@ class RetakeCode(enum.IntEnum):
     REPEATED = 1
     UNKNOWN_SKU = 2
     BUYER_LIMIT = 3
-    TOO_FEW_LEFT = 4
-    TAKEN = 5
+    LANE_QUOTA = 4
+    TOO_FEW_LEFT = 5
+    TAKEN = 6
 
 
 class ShrinkCode(enum.IntEnum):

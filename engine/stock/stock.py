@@ -46,7 +46,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the catalog says about a sale, in the form the scripts take."""
+    """What the catalog says about a sale, in the form the scripts take. quotas: the units of each lane, by ordinal."""
 
     opens_ms: int
     closes_ms: int
@@ -54,6 +54,8 @@ class Terms:
     buyer_max: int
     paused: bool
     capacities: tuple[tuple[str, int], ...]
+    quotas: tuple[int | None, ...] = (None,)
+    round: int = 1
 
     @classmethod
     def of(cls, sale: Sale) -> "Terms":
@@ -65,12 +67,16 @@ class Terms:
             buyer_max=sale.per_buyer_max,
             paused=sale.paused,
             capacities=tuple((sku.sku_id, sku.offered) for sku in sale.skus),
+            quotas=tuple(lane.quota_units for lane in sale.lanes),
+            round=sale.round,
         )
 
     def args(self) -> list[Any]:
         """ARGV 2 and on of `open` and `amend`."""
         flat = [part for capacity in self.capacities for part in capacity]
-        return [self.opens_ms, self.closes_ms, self.hold_ms, self.buyer_max, int(self.paused), *flat]
+        quotas = ",".join("-" if quota is None else str(quota) for quota in self.quotas)
+        window = (self.opens_ms, self.closes_ms, self.hold_ms, self.buyer_max, int(self.paused))
+        return [*window, self.round, quotas, *flat]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,14 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneUnits:
+    """Units held and sold through one lane, and how many that may be."""
+
+    used: int = 0
+    quota: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One instant of a sale's stock, by the clock of Redis."""
 
@@ -93,6 +107,7 @@ class Observation:
     paused: bool
     shelves: dict[str, Shelf]
     new_claimants: list[bytes]
+    lanes: dict[int, LaneUnits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +137,15 @@ class Stock:
                 keys.claims,
                 keys.deadlines,
                 keys.claimants,
+                keys.line,
+                keys.passes,
+                keys.admitted,
             ],
-            [epoch, msgpack.packb([claim.pack() for claim in claims], use_bin_type=False)],
+            [
+                epoch,
+                msgpack.packb([claim.pack() for claim in claims], use_bin_type=False),
+                b"".join([claim.nonce for claim in claims]),
+            ],
         )
         if not reply:
             return [Decision(ReserveCode.FENCED, epoch, claim.order_no, 0) for claim in claims]
@@ -192,7 +214,9 @@ class Stock:
 
     async def amend(self, keys: SaleKeys, epoch: int, terms: Terms) -> AmendCode:
         """Bring window, limits, pause and capacities in line with the catalog."""
-        code = await self._store.run(self._scripts["amend"], [keys.control, keys.stock], [epoch, *terms.args()])
+        code = await self._store.run(
+            self._scripts["amend"], [keys.control, keys.stock, keys.line], [epoch, *terms.args()]
+        )
         return AmendCode(code)
 
     async def clear(self, keys: SaleKeys, epoch: int) -> tuple[ClearCode, int]:
@@ -234,7 +258,8 @@ class Stock:
         if reply[0] == ObserveCode.FENCED:
             return None
         _, now_ms, opens_ms, closes_ms, paused, stock, claimants = reply
-        return Observation(now_ms, opens_ms, closes_ms, bool(paused), _shelves(stock), claimants)
+        shelves, lanes = _counted(stock)
+        return Observation(now_ms, opens_ms, closes_ms, bool(paused), shelves, claimants, lanes)
 
     async def due(self, keys: SaleKeys, epoch: int, *, grace_ms: int, count_max: int) -> DueHolds | None:
         """Holds past their deadline by the grace, or None when the sale is fenced."""
@@ -246,10 +271,15 @@ class Stock:
         return DueHolds(reply[1], [order_no.decode() for order_no in reply[2]])
 
 
-def _shelves(flat: list[bytes]) -> dict[str, Shelf]:
+def _counted(flat: list[bytes]) -> tuple[dict[str, Shelf], dict[int, LaneUnits]]:
     numbers: dict[str, dict[str, int]] = {}
+    lanes: dict[int, dict[str, int]] = {}
     for at in range(0, len(flat), 2):
         kind, _, sku_id = flat[at].decode().partition(":")
+        if kind in LaneUnits.__slots__:
+            lanes.setdefault(int(sku_id), {})[kind] = int(flat[at + 1])
+            continue
         # A SKU that left the sale may have orders, and then it has no capacity here.
         numbers.setdefault(sku_id, dict.fromkeys(Shelf.__slots__, 0))[kind] = int(flat[at + 1])
-    return {sku_id: Shelf(**kinds) for sku_id, kinds in sorted(numbers.items())}
+    shelves = {sku_id: Shelf(**kinds) for sku_id, kinds in sorted(numbers.items())}
+    return shelves, {lane: LaneUnits(**units) for lane, units in sorted(lanes.items())}

@@ -82,6 +82,7 @@ class Code(enum.StrEnum):
     REASON_INVALID = "REASON_INVALID"
     KINDS_INVALID = "KINDS_INVALID"
     SCENE_TOO_LONG = "SCENE_TOO_LONG"
+    PACE_INVALID = "PACE_INVALID"
     UNKNOWN_LANE = "UNKNOWN_LANE"
     TOO_OFTEN = "TOO_OFTEN"
     QUOTA_SPENT = "QUOTA_SPENT"
@@ -208,6 +209,11 @@ PROBLEMS: dict[Code, Problem] = {
     ),
     Code.SCENE_TOO_LONG: Problem(
         422, "The sale's id is too long for a QR code; WeChat takes 32 characters.", "销售编号过长，无法生成小程序码。"
+    ),
+    Code.PACE_INVALID: Problem(
+        422,
+        "A line needs a rate or a concurrency, each 1 to 1,000,000 people.",
+        "请设置 1 到 1,000,000 的速率或并发数。",
     ),
     Code.UNKNOWN_LANE: Problem(422, "This sale's line has no such lane.", "没有这个通道。"),
     Code.TOO_OFTEN: Problem(429, "You ask too often; wait a moment.", "操作过于频繁，请稍候。", RETRY_SOON_MS),

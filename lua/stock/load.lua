@@ -30,6 +30,7 @@ for i = 2, #ARGV, 2 do
       redis.call('HINCRBY', KEYS[2], kind .. items[j], items[j + 1])
       total = total + items[j + 1]
     end
+    redis.call('HINCRBY', KEYS[2], 'used:' .. (claim[6] or 0), total)
     redis.call('HINCRBY', KEYS[3], buyer, total)
     redis.call('HSET', KEYS[4], claim[1], claim[2] .. order_no)
     redis.call('RPUSH', KEYS[7], buyer)

@@ -5,7 +5,7 @@
 --        3 forget: '1' drops the request id too (nobody was ever told of the order)  4.. order numbers
 -- CODES  FENCED, MISSING, WRONG_STATE, RELEASED
 -- REPLY  one code per order number; {FENCED} alone when fenced
--- COST   O(order numbers): 3 reads and at most 6 writes each
+-- COST   O(order numbers): 3 reads and at most 7 writes each
 -- WHY    The claim itself is the right to release: whoever removes it returns the units, everybody later finds it
 --        missing. So expiry, cancelling and closing can race and the stock is never inflated.
 
@@ -36,6 +36,7 @@ for i = 4, #ARGV do
       redis.call('HINCRBY', KEYS[2], ARGV[2] .. ':' .. items[j], -items[j + 1])
       total = total + items[j + 1]
     end
+    redis.call('HINCRBY', KEYS[2], 'used:' .. (claim[6] or 0), -total)
     if redis.call('HINCRBY', KEYS[3], claim[3], -total) <= 0 then
       redis.call('HDEL', KEYS[3], claim[3])
     end

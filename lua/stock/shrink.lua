@@ -4,7 +4,7 @@
 -- ARGV   1 epoch  2.. order number, msgpack array [sku, quantity, ...] of what it keeps, ...
 -- CODES  FENCED, MISSING, WRONG_STATE, REPEATED, SHRUNK
 -- REPLY  one code per order number; {FENCED} alone when fenced
--- COST   O(order numbers): 2 reads and at most 4 writes each, and 2 writes for every SKU that shrinks
+-- COST   O(order numbers): 2 reads and at most 5 writes each, and 2 writes for every SKU that shrinks
 -- WHY    What an order keeps is absolute and quantities only go down, so telling it twice, late or out of order never
 --        returns a unit twice. An order that keeps nothing loses its claim, and everybody later finds it missing.
 
@@ -48,6 +48,7 @@ for i = 2, #ARGV, 2 do
     if total == 0 then
       codes[#codes + 1] = REPEATED
     else
+      redis.call('HINCRBY', KEYS[2], 'used:' .. (claim[6] or 0), -total)
       if redis.call('HINCRBY', KEYS[3], claim[3], -total) <= 0 then
         redis.call('HDEL', KEYS[3], claim[3])
       end

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.line import codes as line_codes
+from engine.line.admission.passes import VERBS as ADMISSION_VERBS
 from engine.line.draw.draws import VERBS as DRAW_VERBS
 from engine.line.joining import VERBS as JOINING_VERBS
 from engine.line.line import VERBS as LINE_VERBS
@@ -21,7 +22,7 @@ FILES = sorted((ROOT / "lua").glob("*/*.lua"))
 HEADINGS = ["KEYS", "ARGV", "CODES", "REPLY", "COST", "WHY"]
 ROOMS = {
     "stock": (stock_codes, STOCK_VERBS),
-    "line": (line_codes, (*LINE_VERBS, *JOINING_VERBS, *DRAW_VERBS, *PACING_VERBS)),
+    "line": (line_codes, (*LINE_VERBS, *JOINING_VERBS, *DRAW_VERBS, *PACING_VERBS, *ADMISSION_VERBS)),
     "payments": (payment_codes, PAYMENT_VERBS),
 }
 

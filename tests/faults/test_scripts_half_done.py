@@ -16,18 +16,21 @@ from tests.stock.conftest import OpenSale
 
 HELD_UNTIL_MS = 1 << 42
 
-Act = Callable[[OpenSale, Claim], Awaitable[object]]
+Act = Callable[[OpenSale, Claim, Claim], Awaitable[object]]
 
 VERBS: dict[str, Act] = {
-    "reserve": lambda sale, _: sale.reserve(sale.claim(floor=2)),
-    "confirm": lambda sale, held: sale.stock.confirm(sale.keys, 1, [held.order_no]),
-    "release": lambda sale, held: sale.stock.release(sale.keys, 1, [held.order_no], forget=True),
-    "retake": lambda sale, _: sale.stock.retake(sale.keys, 1, sale.claim(floor=2)),
-    "shrink": lambda sale, held: sale.stock.shrink(sale.keys, 1, {held.order_no: []}),
+    "reserve": lambda sale, _, new: sale.decide(new),
+    "confirm": lambda sale, held, _: sale.stock.confirm(sale.keys, 1, [held.order_no]),
+    "release": lambda sale, held, _: sale.stock.release(sale.keys, 1, [held.order_no], forget=True),
+    "retake": lambda sale, _, new: sale.stock.retake(sale.keys, 1, new),
+    "shrink": lambda sale, held, _: sale.stock.shrink(sale.keys, 1, {held.order_no: []}),
 }
 # The keys that each verb touches, whether it reads or only writes them.
 TOUCHED = {
-    "reserve": ("control", "stock", "buyers", "requests", "claims", "deadlines", "claimants"),
+    "reserve": (
+        *("control", "stock", "buyers", "requests", "claims", "deadlines", "claimants"),
+        *("line", "passes", "admitted"),
+    ),
     "confirm": ("control", "stock", "claims", "deadlines"),
     "release": ("control", "stock", "buyers", "requests", "claims", "deadlines"),
     "retake": ("control", "stock", "buyers", "claims", "claimants"),
@@ -48,14 +51,15 @@ async def sale(own_redis: ValkeyServer) -> AsyncIterator[OpenSale]:
 async def test_a_key_of_the_wrong_kind_stops_a_script_before_its_first_write(
     sale: OpenSale, verb: str, key: str
 ) -> None:
-    held = sale.claim(floor=2)
+    held, new = sale.claim(floor=2), sale.claim(floor=2)
     await sale.reserve(held)
+    await sale.grant(new)
     client = sale.store.client
     await client.delete(getattr(sale.keys, key))
     await client.set(getattr(sale.keys, key), "planted")
     before = await sale.state()
     with pytest.raises(RedisAway, match="WRONGTYPE"):
-        await VERBS[verb](sale, held)
+        await VERBS[verb](sale, held, new)
     assert await sale.state() == before
 
 
@@ -64,7 +68,7 @@ async def test_a_full_server_refuses_a_script_whole(sale: OpenSale, verb: str) -
     before = await sale.state()
     await sale.store.client.config_set("maxmemory", "1mb")
     with pytest.raises(RedisAway, match=r"OutOfMemory|OOM"):
-        await VERBS[verb](sale, sale.claim())
+        await VERBS[verb](sale, sale.claim(), sale.claim())
     assert await sale.state() == before
 
 
@@ -73,7 +77,7 @@ async def test_a_full_server_still_ends_holds(sale: OpenSale, verb: str) -> None
     held = sale.claim(floor=2)
     await sale.reserve(held)
     await sale.store.client.config_set("maxmemory", "1mb")
-    await VERBS[verb](sale, held)
+    await VERBS[verb](sale, held, sale.claim())
     assert (await sale.shelf()).held == 0
 
 

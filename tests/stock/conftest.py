@@ -12,6 +12,7 @@ from engine.stock.claim import Claim, Item
 from engine.stock.stock import Decision, Shelf, Stock, Terms
 
 HOUR_MS = 3_600_000
+PASS_END_MS = 120_000  # of the serving clock, which stands at zero
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class OpenSale:
     async def amend(self, **changes: object) -> None:
         await self.stock.amend(self.keys, self.epoch, await self.terms(**changes))
 
-    def claim(self, buyer: str = "", *, request: str = "", body: str = "", **quantities: int) -> Claim:
+    def claim(self, buyer: str = "", *, request: str = "", body: str = "", lane: int = 0, **quantities: int) -> Claim:
         """A claim with a number of its own; buyer and request are new unless given."""
         number = next(self.numbers)
         return Claim(
@@ -52,10 +53,25 @@ class OpenSale:
             buyer=(buyer or f"b{number}").ljust(16, "-").encode(),
             order_no=f"N{number:025d}",
             items=tuple(Item(sku, quantity) for sku, quantity in (quantities or {"floor": 1}).items()),
+            lane=lane,
+            nonce=b"nonce---",
         )
 
-    async def reserve(self, *claims: Claim) -> list[Decision]:
+    async def grant(self, *claims: Claim, end_ms: int = PASS_END_MS) -> None:
+        """Write the passes that these claims show, as the claim script does."""
+        client = self.store.client
+        passes = {claim.buyer: claim.nonce + f"{end_ms}{claim.lane}".encode() for claim in claims}
+        await client.hset(self.keys.passes, mapping=passes)
+        await client.zadd(self.keys.admitted, dict.fromkeys(passes, end_ms))
+
+    async def decide(self, *claims: Claim) -> list[Decision]:
+        """Reserve with the passes that are there."""
         return await self.stock.reserve(self.keys, self.epoch, claims)
+
+    async def reserve(self, *claims: Claim) -> list[Decision]:
+        """Reserve, every buyer with a good pass."""
+        await self.grant(*claims)
+        return await self.decide(*claims)
 
     async def shelf(self, sku: str = "floor") -> Shelf:
         seen = await self.stock.observe(self.keys, self.epoch)

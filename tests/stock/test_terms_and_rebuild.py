@@ -42,7 +42,7 @@ async def test_clearing_fences_the_sale_and_forgets_everything(sale: OpenSale) -
     await sale.reserve(sale.claim())
     code, before = await sale.stock.clear(sale.keys, 2)
     sale.epoch = 2
-    (decision,) = await sale.reserve(sale.claim())
+    (decision,) = await sale.decide(sale.claim())
     assert (code, before) == (ClearCode.CLEARED, 1)
     assert decision.code is Code.FENCED
     ((key, control),) = (await sale.state()).items()
@@ -101,9 +101,10 @@ async def test_scripts_load_themselves_after_a_script_flush(sale: OpenSale) -> N
 
 
 async def test_a_key_of_the_wrong_kind_stops_the_script_before_it_writes(sale: OpenSale) -> None:
-    client = sale.store.client
-    await client.set(sale.keys.requests, "planted")
+    claim = sale.claim()
+    await sale.grant(claim)
+    await sale.store.client.set(sale.keys.requests, "planted")
     before = await sale.state()
     with pytest.raises(RedisAway, match="WRONGTYPE"):
-        await sale.reserve(sale.claim())
+        await sale.decide(claim)
     assert await sale.state() == before

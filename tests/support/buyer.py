@@ -97,6 +97,7 @@ class Buyer:
         self.seal = ""
         self.places: dict[str, str] = {}
         self.passes: dict[str, str] = {}
+        self._spent_with: dict[str, str] = {}
 
     async def ask(
         self,
@@ -142,7 +143,7 @@ class Buyer:
             if answer.status == 200:
                 self.passes[sale_id] = answer.json["pass"]
                 return self.passes[sale_id]
-            assert answer.code in ("NOT_YOUR_TURN", "UNAVAILABLE"), answer
+            assert answer.code in ("NOT_YOUR_TURN", "NO_ROOM", "UNAVAILABLE"), answer
             assert clock_s() < until_s, answer
             await asyncio.sleep(0.05)
 
@@ -152,9 +153,17 @@ class Buyer:
         return await self.order_raw(sale_id, orjson.dumps(body), key=key)
 
     async def order_raw(self, sale_id: str, raw: bytes, *, key: str | None = None) -> Answer:
-        """The same with any body."""
-        headers = {"Floodgate-Pass": self.passes.get(sale_id, ""), "Idempotency-Key": key or secrets.token_hex(8)}
-        return await self.ask("POST", f"/v1/sales/{sale_id}/orders", raw=raw, headers=headers)
+        """The same with any body. Another order than the one that took our pass needs a pass of its own."""
+        key = key or secrets.token_hex(8)
+        spent_with = self._spent_with.get(self.passes.get(sale_id, ""))
+        if spent_with is not None and spent_with != key:
+            await self.take_pass(sale_id)
+        shown = self.passes.get(sale_id, "")
+        headers = {"Floodgate-Pass": shown, "Idempotency-Key": key}
+        answer = await self.ask("POST", f"/v1/sales/{sale_id}/orders", raw=raw, headers=headers)
+        if answer.status == 201:
+            self._spent_with[shown] = key
+        return answer
 
     async def start_payment(self, order_no: str) -> Answer:
         """POST /v1/orders/{no}/payment: the parameters of wx.requestPayment."""

@@ -10,6 +10,7 @@ from engine.catalog.board import Board, LiveSale
 from engine.infra.postgres import connection, open_pool
 from engine.infra.redis import RedisStore, open_redis
 from engine.line.line import Line
+from engine.line.place import Pass
 from engine.orders.auditor import Auditor, AuditReport
 from engine.orders.book import OrderBook
 from engine.orders.placing import Placer
@@ -24,6 +25,8 @@ from engine.stock.stock import Shelf, Stock
 
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
+
+PASS_END_MS = 1 << 40  # of the serving clock: beyond every test
 
 CATALOG = """
 insert into events values ('spring', 'Spring');
@@ -76,7 +79,15 @@ class Rooms:
 
     async def try_to_place(self, buyer: str, key: str = "key-00001", **quantities: int) -> Any:
         items = tuple(Item(sku, quantity) for sku, quantity in (quantities or {"floor": 1}).items())
-        return await self.placer.place(buyer.ljust(16, "-").encode(), key, items)
+        return await self.placer.place(await self.grant(buyer), key, items)
+
+    async def grant(self, buyer: str, *, lane: int = 0) -> Pass:
+        """A good pass, written as the claim script writes it."""
+        admission = Pass(buyer.ljust(16, "-").encode(), "spring", lane, self.live.epoch, b"nonce---")
+        client, keys = self.store.client, self.live.keys
+        await client.hset(keys.passes, admission.buyer, admission.nonce + f"{PASS_END_MS}{lane}".encode())
+        await client.zadd(keys.admitted, {admission.buyer: PASS_END_MS})
+        return admission
 
     async def shelf(self, sku: str = "floor") -> Shelf:
         seen = await self.stock.observe(self.live.keys, self.live.epoch)
