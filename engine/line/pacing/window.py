@@ -30,6 +30,8 @@ class Called:
 
 def called_groups(sight: LineSight) -> Iterator[Called]:
     """The checkpoints' people, oldest first."""
+    if not sight.checkpoints:
+        return
     ends = [(point.heads, point.serving_ms) for point in sight.checkpoints[1:]]
     heads_now = tuple(lane.head for lane in sight.lanes)
     for point, (heads, until_ms) in zip(sight.checkpoints, [*ends, (heads_now, None)], strict=True):
@@ -46,7 +48,7 @@ def outstanding(sight: LineSight, *, window_ms: int) -> int:
 def called_in_window(sight: LineSight, lane: int, *, window_ms: int) -> int:
     """People of one lane who were called within the window, whether they came or not."""
     ends = [*(point.serving_ms for point in sight.checkpoints[1:]), None]
-    for point, until_ms in zip(sight.checkpoints, ends, strict=True):
+    for point, until_ms in zip(sight.checkpoints, ends, strict=False):
         if (until_ms is None or until_ms + window_ms > sight.serving_ms) and lane < len(point.heads):
             return people_between(sight.lanes[lane], point.heads[lane], sight.lanes[lane].head)
     return 0
