@@ -15,8 +15,8 @@ class SaleKeys:
     """The keys of one sale. `n` is the ordinal of a lane.
 
     control    hash    epoch, cleared_in, run, opens_ms, closes_ms, hold_ms, buyer_max, paused, round
-    stock      hash    capacity:<sku>, free:<sku>, held:<sku>, sold:<sku>; used:n (units held and sold through a lane) and
-                       quota:n (how many that may be, where there is a bound)   (units)
+    stock      hash    capacity:<sku>, free:<sku>, held:<sku>, sold:<sku>, all in units; of each lane used:n, the units
+                       held and sold through it, and quota:n, how many that may be, where there is a bound
     buyers     hash    buyer -> units held and sold
     requests   hash    request id -> body digest (8 bytes) and order number
     claims     hash    order number -> the claim as it was packed by the worker, less what was returned since

@@ -73,7 +73,7 @@ class Placer:
         )
 
     async def place(self, admission: Pass, idempotency_key: str, items: tuple[Item, ...]) -> Order | Refused:
-        """The order of the pass' buyer, new or the one this key already got; or the refusal. A new order takes the pass.
+        """The order of the pass' buyer, new or the one this key already got; or the refusal. A new one takes the pass.
 
         Raises Outage when nothing can be promised now; the same request may then be sent again.
         """
