@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from engine.catalog.records import Entry, Event, Lane, Sale, Session, Sku
-from engine.line.outlook import Speedometer, outlook_of
+from engine.line.outlook import outlook_of
+from engine.line.pacing.memory import Memory
 from engine.line.place import Cohort, Place
 from engine.line.sight import LaneSight, LineSight, Shelves
 from engine.line.turns import View
 
 LOBBY_OPENS_MS, DRAWS_MS, OPENS_MS, CLOSES_MS = 1_000_000, 2_000_000, 2_060_000, 9_000_000
+WINDOW_MS = 90_000
 SEED = bytes(range(32))
 BUYER = b"b" * 16
 
@@ -72,7 +74,7 @@ def view(seen: LineSight | None, *, sale: Sale = SALE, doubtful: bool = False, n
     """What a worker makes of it."""
     if seen is not None and len(seen.lanes) != len(sale.lanes):
         sale = replace(sale, lanes=LANES[: len(seen.lanes)])
-    outlooks = () if seen is None else outlook_of(sale, seen, Speedometer())
+    outlooks = () if seen is None else outlook_of(sale, seen, Memory(), window_ms=WINDOW_MS)
     if now_ms is None:
         now_ms = OPENS_MS + 10_000 if seen is None else seen.now_ms
     return View(sale=sale, sight=seen, outlooks=outlooks, doubtful=doubtful, now_ms=now_ms)

@@ -6,78 +6,60 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.line.outlook import Speedometer, coarse, outlook_of
-from engine.line.sight import Checkpoint, Shelves
-from tests.line.front.scenes import LANES, SALE, lane, sight
+from engine.catalog.records import Sale
+from engine.line.outlook import LaneOutlook, coarse, outlook_of
+from engine.line.pacing.estimates import Estimates, Share
+from engine.line.pacing.memory import Memory
+from engine.line.sight import LineSight, Shelves
+from tests.line.front.scenes import LANES, SALE, WINDOW_MS, lane, sight
 
+FRESH = Memory()
 TWO_LANES = replace(SALE, lanes=LANES[:2])
 
 
-def measured(*readings: tuple[int, int]) -> Speedometer:
-    """A speedometer that saw so many called by so many ms of serving."""
-    speed = Speedometer()
-    for serving_ms, called in readings:
-        speed.note(sight(lane(called=called), serving_ms=serving_ms))
-    return speed
+def outlooks(sale: Sale, seen: LineSight, memory: Memory = FRESH) -> tuple[LaneOutlook, ...]:
+    return outlook_of(sale, seen, memory, window_ms=WINDOW_MS)
 
 
-def test_speed_is_people_called_per_second_of_serving() -> None:
-    assert measured((0, 0), (5_000, 300), (10_000, 500)).per_s(0) == 50.0
-
-
-def test_time_that_serves_nobody_does_not_slow_the_line() -> None:
-    assert measured((0, 0), (10_000, 500), (10_000, 500), (10_000, 500)).per_s(0) == 50.0
-
-
-def test_old_speed_is_forgotten() -> None:
-    assert measured((0, 0), (20_000, 2_000), (39_000, 2_190), (40_000, 2_200)).per_s(0) == 10.0
-
-
-def test_too_short_a_look_says_nothing() -> None:
-    assert measured((0, 0), (1_000, 500)).per_s(0) is None
-
-
-def test_another_epoch_begins_anew() -> None:
-    speed = measured((0, 0), (10_000, 500))
-    speed.note(replace(sight(), epoch=4, serving_ms=11_000))
-    assert speed.per_s(0) is None
+def test_a_lane_moves_as_fast_as_it_was_seen_to_move() -> None:
+    public, member = outlooks(TWO_LANES, sight(lane(), lane()), Memory(rates=(12.3456, 4.0)))
+    assert (public.rate_per_s, member.rate_per_s) == (12.3, 4.0)
 
 
 def test_before_anything_is_seen_lanes_move_by_the_organizers_rate_and_their_weights() -> None:
-    public, member = outlook_of(TWO_LANES, sight(lane(), lane()), Speedometer())
+    public, member = outlooks(TWO_LANES, sight(lane(), lane()))
     assert (public.rate_per_s, member.rate_per_s) == (75.0, 25.0)
 
 
 def test_a_lane_that_nobody_waits_in_leaves_its_share_to_the_others() -> None:
-    public, _ = outlook_of(TWO_LANES, sight(lane(), lane(head=500)), Speedometer())
+    public, _ = outlooks(TWO_LANES, sight(lane(), lane(head=500)))
     assert public.rate_per_s == 100.0
 
 
 def test_a_concurrency_alone_gives_a_rate_too() -> None:
     sale = replace(SALE, line_rate=None, line_concurrency=600)
-    assert outlook_of(sale, sight(), Speedometer())[0].rate_per_s == 20.0
+    assert outlooks(sale, sight())[0].rate_per_s == 20.0
 
 
-def reach(**facts: Any) -> int:
+def reach(memory: Memory = FRESH, **facts: Any) -> int:
     """How many people behind the head are likely to get a unit."""
-    seen = sight(lane(head=0, called=facts.pop("called", 0), taken=facts.pop("taken", 0), tail=10_000), **facts)
-    return outlook_of(SALE, seen, Speedometer())[0].likely
+    return outlooks(SALE, sight(lane(head=0, called=0, tail=10_000), **facts), memory)[0].likely
 
 
 def test_people_at_the_till_and_on_their_way_use_up_what_is_left() -> None:
-    shelves, on_their_way = Shelves(free=1200), (Checkpoint(serving_ms=0, heads=(-50,), shown=10),)
-    assert reach(shelves=shelves) == 1000
-    assert reach(shelves=shelves, admitted=100, claimers=60, checkpoints=on_their_way) == 800
+    shelves = Shelves(free=1280)
+    assert reach(shelves=shelves) == 1600
+    assert reach(shelves=shelves, admitted=100, claimers=60) == 1400
 
 
-def test_units_last_further_where_few_of_the_called_use_their_pass() -> None:
-    shelves = Shelves(free=1200)
-    assert reach(shelves=shelves, called=5000, taken=500) > 3 * reach(shelves=shelves, called=5000, taken=4500)
+def test_units_last_further_where_few_of_the_called_come() -> None:
+    few = replace(Estimates(), show=Share.opinion(0.4))
+    assert reach(Memory(estimates=few), shelves=Shelves(free=1200)) > 1.8 * reach(shelves=Shelves(free=1200))
 
 
 def test_units_last_less_far_where_an_order_has_many() -> None:
-    single, double = Shelves(free=1200, held=500), Shelves(free=1200, held=1000)
-    assert reach(shelves=single, orders_open=500) > reach(shelves=double, orders_open=500)
+    double = replace(Estimates(), units=2.0)
+    assert reach(Memory(estimates=double), shelves=Shelves(free=1200)) < 0.6 * reach(shelves=Shelves(free=1200))
 
 
 @given(st.integers(min_value=0, max_value=10**7))
@@ -89,5 +71,5 @@ def test_a_coarse_number_has_two_digits_and_is_never_more(people: int) -> None:
 
 @given(st.integers(min_value=0, max_value=10**5), st.integers(min_value=0, max_value=10**5), st.integers(0, 10**4))
 def test_units_never_last_further_for_sure_than_they_may(free: int, held: int, admitted: int) -> None:
-    found = outlook_of(SALE, sight(shelves=Shelves(free=free, held=held), admitted=admitted), Speedometer())[0]
+    found = outlooks(SALE, sight(shelves=Shelves(free=free, held=held), admitted=admitted))[0]
     assert found.likely <= found.possible

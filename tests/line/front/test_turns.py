@@ -125,13 +125,13 @@ def test_with_a_pass_the_buyer_is_admitted() -> None:
 
 def test_the_first_in_line_for_many_units_are_likely_to_get_one_and_the_last_are_not() -> None:
     seen = sight(lane(head=0, called=0, tail=10_000), shelves=Shelves(free=1000))
-    chances = [turn(seen, index=index).chance for index in (0, 1000, 9_000)]
+    chances = [turn(seen, index=index).chance for index in (0, 1_400, 9_000)]
     assert chances == [Chance.LIKELY, Chance.POSSIBLE, Chance.UNLIKELY]
 
 
 def test_whoever_stands_where_the_units_end_asks_more_often() -> None:
     seen = sight(lane(head=0, called=0, tail=200_000), shelves=Shelves(free=50_000))
-    edge, behind = turn(seen, index=50_000), turn(seen, index=100_000)
+    edge, behind = turn(seen, index=75_000), turn(seen, index=100_000)
     assert (edge.chance, edge.ask_again_ms) == (Chance.POSSIBLE, 10_000)
     assert (behind.chance, behind.ask_again_ms) == (Chance.UNLIKELY, 60_000)
 
