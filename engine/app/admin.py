@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from engine.app.house import House, build_cancelling
+from engine.app.lines import build_line_admin
 from engine.app.miniprogram import organizer_routes
 from engine.app.process import build_console, build_description, limits_of
 from engine.app.refunding import refund_admin_routes
@@ -32,6 +33,7 @@ def build_admin(
     routes = [
         *build_console(house, public).routes(),
         *build_description().routes(),
+        *build_line_admin(house).routes(),
         *build_cancelling(house).routes(),
         *organizer_routes(house, session),
         *refund_admin_routes(house, provider, config),

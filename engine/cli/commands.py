@@ -3,13 +3,9 @@
 import asyncio
 import os
 import shlex
-import time
-from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import orjson
 import typer
@@ -17,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.fapiao import fapiao_app
+from engine.cli.line import line_app
 from engine.cli.plan import plan_drop
 from engine.cli.reconcile import reconcile
 from engine.cli.refunds import refund_app
+from engine.cli.sales import sale_app
 from engine.cli.sessions import session_app
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
 from engine.cli.verify_draw import verify_draw
@@ -27,16 +25,11 @@ from engine.config import (
     FILE_NAME,
     Config,
     ConfigInvalid,
-    MessageKind,
     config_file,
     load_config,
     origins,
     starter_toml,
 )
-
-if TYPE_CHECKING:
-    from engine.catalog.records import Sale
-    from engine.infra.postgres import Connection
 
 app = typer.Typer(
     name="floodgate",
@@ -47,21 +40,19 @@ app = typer.Typer(
     # A traceback's local variables would show secrets.
     pretty_exceptions_show_locals=False,
 )
-sale_app = typer.Typer(help="Put sales into the catalog, pause and resume them.", no_args_is_help=True)
 
 RUN = "Run"
 PREPARE = "Prepare and check"
 SELL = "Sell"
 
 app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
+app.add_typer(line_app, name="line", rich_help_panel=SELL)
 app.add_typer(session_app, name="session", rich_help_panel=SELL)
 app.add_typer(refund_app, name="refund", rich_help_panel=SELL)
 app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
 app.command(rich_help_panel=PREPARE)(verify_draw)
 app.command("plan", rich_help_panel=PREPARE)(plan_drop)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,140 +190,6 @@ def audit(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", he
         for line in report.lines():
             out().print(Text(line))
     finish(passed=report.passed)
-
-
-# --- Sell ---
-
-
-@sale_app.command("apply")
-def sale_apply(
-    ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sale file in TOML.")],
-    opens_in: Annotated[
-        float | None,
-        typer.Option("--opens-in", metavar="SECONDS", help="Move all windows so that the first opens then."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")] = False,
-) -> None:
-    """Bring the catalog to what FILE says. Applying it again changes nothing."""
-    from engine.catalog.sale_file import opening_at, read_sale_file  # noqa: PLC0415
-    from engine.catalog.store import apply  # noqa: PLC0415
-
-    sale_file = read_sale_file(file)
-    if opens_in is not None:
-        sale_file = opening_at(sale_file, round((time.time() + opens_in) * 1000))
-    config = ctx.obj.config()
-    _refuse_strange_accounts(config, sale_file.sales)
-    told = MessageKind.CHANGED in config.miniprogram.templates
-    changes = _in_ledger(config, lambda conn: apply(conn, sale_file, dry_run=dry_run, tell_changed=told))
-    for change in changes:
-        out().print(Text(str(change)))
-    if not changes:
-        out().print(Text(f"{file}: nothing to change."), style=GOOD)
-    elif dry_run:
-        out().print(Text(f"{file}: {len(changes)} changes, none of them made."), style=DOUBTFUL)
-    else:
-        out().print(Text(f"{file}: {len(changes)} changes made."), style=GOOD)
-
-
-def _refuse_strange_accounts(config: Config, sales: Iterable["Sale"]) -> None:
-    """No order of a sale whose account is not in the settings could ever be paid."""
-    known = {config.wechat.mchid, *(merchant.mchid for merchant in config.wechat.merchants)}
-    for sale in sales:
-        if sale.mchid is not None and sale.mchid not in known:
-            raise Stop(
-                f"The sale {sale.sale_id} names the merchant account {sale.mchid}, which the settings do not have. "
-                f"Known are {', '.join(sorted(known))}; add it under [[wechat.merchants]]."
-            )
-
-
-@sale_app.command("pause")
-def sale_pause(ctx: typer.Context, sale: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Stop selling for now. The line keeps its places; orders can still be paid."""
-    _set_paused(ctx.obj.config(), sale, True)
-
-
-@sale_app.command("resume")
-def sale_resume(ctx: typer.Context, sale: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Go on selling."""
-    _set_paused(ctx.obj.config(), sale, False)
-
-
-def _set_paused(config: Config, sale_id: str, paused: bool) -> None:
-    from engine.catalog.controls import set_paused  # noqa: PLC0415
-
-    if not _in_ledger(config, lambda conn: set_paused(conn, sale_id, paused)):
-        raise Stop(f"There is no sale {sale_id!r}. See them with: floodgate sale list")
-    out().print(Text(f"The sale {sale_id} is {'paused' if paused else 'resumed'}."), style=GOOD)
-
-
-@sale_app.command("qr")
-def sale_qr(
-    ctx: typer.Context,
-    sale: Annotated[str, typer.Argument(metavar="ID")],
-    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the image.")],
-) -> None:
-    """Write the QR code that opens a sale in the mini program. WeChat makes it once; it lasts for ever."""
-    from engine.cli.codes import write_code  # noqa: PLC0415
-
-    size = write_code(ctx.obj.config(), sale, file)
-    out().print(Text(f"{file}: {size:,} bytes. Scanned, it opens the sale's page with scene={sale}."), style=GOOD)
-
-
-@sale_app.command("list")
-def sale_list(ctx: typer.Context) -> None:
-    """List all sales, the first to open first."""
-    from engine.catalog.store import load_sales  # noqa: PLC0415
-
-    sales = _in_ledger(ctx.obj.config(), load_sales)
-    if not sales:
-        out().print("No sale yet. Put one in with: floodgate sale apply FILE")
-        return
-    now_ms = round(time.time() * 1000)
-    table = Table("sale", "title", "lane", "phase", "opens", "closes", "SKUs", "units", box=None, pad_edge=False)
-    for sale in sales:
-        table.add_row(
-            sale.sale_id,
-            Text(sale.title),
-            ", ".join(lane.lane_id for lane in sale.lanes),
-            _phase(sale, now_ms),
-            _local(sale.opens_ms, sale.time_zone),
-            _local(sale.closes_ms, sale.time_zone),
-            str(len(sale.skus)),
-            str(sum(sku.capacity for sku in sale.skus)),
-        )
-    out().print(table)
-
-
-def _phase(sale: "Sale", now_ms: int) -> str:
-    if now_ms >= sale.closes_ms:
-        return "ended"
-    if sale.paused:
-        return "paused"
-    return "waiting" if now_ms < sale.opens_ms else "open"
-
-
-def _local(instant_ms: int, time_zone: str) -> str:
-    when = datetime.fromtimestamp(instant_ms / 1000, UTC).astimezone(ZoneInfo(time_zone))
-    return f"{when:%Y-%m-%d %H:%M:%S} {time_zone}"
-
-
-def _in_ledger(config: Config, use: Callable[["Connection"], Awaitable[T]]) -> T:
-    """Run `use` on one connection to PostgreSQL."""
-    from engine.infra.postgres import connection, open_pool  # noqa: PLC0415
-
-    async def run() -> T:
-        pool = await open_pool(
-            config.postgres.url,
-            connections_max=1,
-            statement_timeout_s=config.postgres.statement_timeout_s,
-            connect_timeout_s=config.postgres.connect_timeout_s,
-            application="floodgate-cli",
-        )
-        async with pool, connection(pool, wait_s=config.postgres.connect_timeout_s) as conn:
-            return await use(conn)
-
-    return asyncio.run(run())
 
 
 # --- One machine ---

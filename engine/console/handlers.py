@@ -69,9 +69,9 @@ class ConsoleRoutes:
         orders = await self._book.count_states(sale_id)
         try:
             seen = await self._stock.observe(live.keys, live.epoch)
-            head = await self._line.tick(live, burst=0)
+            sight = await self._line.look(live)
         except Outage:
-            seen, head = None, None
+            seen, sight = None, None
         shelves = seen.shelves if seen else {}
         return answer(
             {
@@ -80,6 +80,11 @@ class ConsoleRoutes:
                 "epoch": live.epoch,
                 "stock": [{"sku": sku_id, **asdict(shelf)} for sku_id, shelf in shelves.items()],
                 "orders": orders,
-                "line": {"head": head.head, "tail": head.tail} if head else None,
+                "line": {
+                    "head": sum(lane.head for lane in sight.lanes),
+                    "tail": sum(lane.end for lane in sight.lanes),
+                }
+                if sight
+                else None,
             }
         )

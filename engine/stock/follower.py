@@ -23,6 +23,16 @@ class Follower:
         await for_each(list(self._board.sales.values()), self._carry)
         return False
 
+    async def carry_at_once(self, sale_id: str) -> bool:
+        """Read the catalog and carry one sale now; False when Redis does not know it as it is, and it is restored
+        with these terms. Raises PostgresAway or RedisAway."""
+        await self._board.refresh()
+        live = self._board.sales.get(sale_id)
+        if live is None:
+            return False
+        await self._carry(live)
+        return not live.fenced
+
     async def _carry(self, live: LiveSale) -> None:
         sale_id, terms = live.sale.sale_id, Terms.of(live.sale)
         if live.fenced or self._carried.get(sale_id) == (live.epoch, terms):

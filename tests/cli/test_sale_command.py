@@ -9,6 +9,7 @@ import pytest
 from engine.catalog.store import load_sales
 from tests.catalog.texts import spoilt
 from tests.cli.conftest import Run
+from tests.support.house import Rooms
 
 
 @pytest.fixture
@@ -88,13 +89,52 @@ def test_a_database_that_is_away_is_one_sentence(run: Run, file: Path) -> None:
     assert "floodgate doctor" in ended.err
 
 
-def test_a_sale_is_paused_and_resumed(run: Run, database_url: str, file: Path) -> None:
-    run("sale", "apply", "--opens-in", "-60", "drop.toml", postgres_url=database_url)
+def test_a_sale_is_paused_and_resumed(run: Run, database_url: str, clean_redis_url: str, file: Path) -> None:
+    stores = {"postgres_url": database_url, "redis_url": clean_redis_url}
+    run("sale", "apply", "--opens-in", "-60", "drop.toml", **stores)
 
-    assert run("sale", "pause", "drop", postgres_url=database_url).out == "The sale drop is paused.\n"
-    assert "paused" in run("sale", "list", postgres_url=database_url).out
-    assert run("sale", "resume", "drop", postgres_url=database_url).out == "The sale drop is resumed.\n"
-    assert "paused" not in run("sale", "list", postgres_url=database_url).out
+    assert run("sale", "pause", "drop", **stores).out.splitlines()[0] == "The sale drop is paused."
+    assert "paused" in run("sale", "list", **stores).out
+    assert run("sale", "resume", "drop", **stores).out.splitlines()[0] == "The sale drop is resumed."
+    assert "paused" not in run("sale", "list", **stores).out
+
+
+async def test_a_pause_is_in_redis_when_the_command_ends(
+    run: Run, house: Rooms, clean_redis_url: str, database_url: str
+) -> None:
+    ended = run("sale", "pause", "spring", postgres_url=database_url, redis_url=clean_redis_url)
+
+    seen = await house.stock.observe(house.live.keys, house.live.epoch)
+    assert (ended.out, seen is not None and seen.paused) == ("The sale spring is paused.\n", True)
+
+
+async def test_a_pause_without_redis_is_written_down_and_says_who_tells_it(
+    run: Run, database_url: str, file: Path
+) -> None:
+    run("sale", "apply", "drop.toml", postgres_url=database_url)
+
+    ended = run("sale", "pause", "drop", postgres_url=database_url)
+
+    conn = await asyncpg.connect(database_url)
+    sales = await load_sales(conn)
+    await conn.close()
+    assert (ended.code, [sale.paused for sale in sales]) == (0, [True, False])
+    assert ended.out.splitlines()[-1] == "The workers tell it within a second of reaching it."
+
+
+async def test_a_sale_that_was_sold_out_for_good_is_reopened_once(run: Run, database_url: str, file: Path) -> None:
+    run("sale", "apply", "drop.toml", postgres_url=database_url)
+    conn = await asyncpg.connect(database_url)
+    await conn.execute("update sales set final_round = round where sale_id = 'drop'")
+
+    first = run("sale", "reopen", "drop", postgres_url=database_url)
+    second = run("sale", "reopen", "drop", postgres_url=database_url)
+
+    (sale, _) = await load_sales(conn)
+    await conn.close()
+    assert (first.code, second.code) == (0, 2)
+    assert second.err.startswith("The sale drop is not sold out for good")
+    assert (sale.round, sale.sold_out_for_good) == (2, False)
 
 
 def test_pausing_an_unknown_sale_is_refused(run: Run, database_url: str) -> None:

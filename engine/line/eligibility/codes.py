@@ -19,7 +19,7 @@ assert CODE_CHARACTERS <= CODE_CHARACTERS_MAX
 
 
 def fresh_code(random_bytes: Callable[[int], bytes]) -> str:
-    """A new code as it is printed: XXXX-XXXX-XXXX."""
+    """A new code as it is printed: three groups of four."""
     drawn = "".join(ALPHABET[byte % len(ALPHABET)] for byte in random_bytes(CODE_CHARACTERS))
     return "-".join(drawn[at : at + GROUP_CHARACTERS] for at in range(0, CODE_CHARACTERS, GROUP_CHARACTERS))
 
