@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from bench.stack import Stack
 from engine.infra.keys import SaleKeys
@@ -24,9 +25,13 @@ def admit(stack: Stack, sale: str, buyers: Sequence[bytes]) -> list[Pass]:
     passes = [Pass(buyer, sale, 0, epoch, secrets.token_bytes(NONCE_BYTES)) for buyer in buyers]
     with stack.valkey.client() as client:
         for at in range(0, len(passes), AT_ONCE):
-            some = passes[at : at + AT_ONCE]
-            kept = [part for one in some for part in (one.buyer, one.nonce + b"%d%d" % (END_MS, one.lane))]
-            ends = [part for one in some for part in (END_MS, one.buyer)]
-            client.execute_command("HSET", keys.passes, *kept)
-            client.execute_command("ZADD", keys.admitted, *ends)
+            for command in written(keys, [(one.buyer, one.nonce) for one in passes[at : at + AT_ONCE]]):
+                client.execute_command(*command)
     return passes
+
+
+def written(keys: SaleKeys, passes: Sequence[tuple[bytes, bytes]]) -> tuple[list[Any], list[Any]]:
+    """Two commands that write passes of the first lane: each a buyer and a nonce."""
+    kept = [part for buyer, nonce in passes for part in (buyer, nonce + b"%d0" % END_MS)]
+    ends = [part for buyer, _ in passes for part in (END_MS, buyer)]
+    return ["HSET", keys.passes, *kept], ["ZADD", keys.admitted, *ends]

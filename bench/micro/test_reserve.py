@@ -13,7 +13,7 @@ import redis.asyncio
 import uvloop
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.micro.claims import SKU, fresh_claims
+from bench.micro.claims import SKU, fresh_claims, let_through
 from bench.reference.obvious import TAKE
 from engine.embedded.valkey import ValkeyServer
 from engine.infra.keys import SaleKeys
@@ -80,7 +80,9 @@ def test_reserve_a_batch(benchmark: BenchmarkFixture, runner: asyncio.Runner, st
     assert runner.run(stock.open(KEYS, EPOCH, terms)) is OpenCode.OPENED
 
     def batch() -> tuple[tuple[list[Claim]], dict[str, object]]:
-        return (fresh_claims(BATCH),), {}
+        claims = fresh_claims(BATCH)
+        runner.run(let_through(store, KEYS, claims))
+        return (claims,), {}
 
     def reserve(claims: list[Claim]) -> None:
         decisions = runner.run(stock.reserve(KEYS, EPOCH, claims))
