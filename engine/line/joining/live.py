@@ -17,7 +17,7 @@ from engine.line.joining.roster import Roster, unpack_kept
 from engine.line.joining.scripts import NEED_BLOCK, NEED_LOBBY, NOT_DRAWN, Joined, JoinScripts
 from engine.line.place import Place
 
-EXTEND_TRIES = 3
+EXTEND_TRIES = 10  # another worker may use up a block that is smaller than its batches
 
 
 class LiveDesk:
