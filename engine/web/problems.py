@@ -83,7 +83,6 @@ class Code(enum.StrEnum):
     KINDS_INVALID = "KINDS_INVALID"
     SCENE_TOO_LONG = "SCENE_TOO_LONG"
     PACE_INVALID = "PACE_INVALID"
-    PACE_INVALID = "PACE_INVALID"
     UNKNOWN_LANE = "UNKNOWN_LANE"
     TOO_OFTEN = "TOO_OFTEN"
     QUOTA_SPENT = "QUOTA_SPENT"
@@ -210,11 +209,6 @@ PROBLEMS: dict[Code, Problem] = {
     ),
     Code.SCENE_TOO_LONG: Problem(
         422, "The sale's id is too long for a QR code; WeChat takes 32 characters.", "销售编号过长，无法生成小程序码。"
-    ),
-    Code.PACE_INVALID: Problem(
-        422,
-        "A line needs a rate or a concurrency, each 1 to 1,000,000 people.",
-        "请设置 1 到 1,000,000 的速率或并发数。",
     ),
     Code.PACE_INVALID: Problem(
         422,
