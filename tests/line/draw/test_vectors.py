@@ -1,0 +1,58 @@
+"""The frozen vectors: this code and the page's JavaScript agree with what was written down once."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import engine.line.draw
+from tests.line.draw.vectors import FILE, vector_tags, vectors
+
+PAGE = Path(engine.line.draw.__file__).with_name("verify.html")
+RUNNER = Path(__file__).with_name("page.js")
+FROZEN: dict[str, list[dict[str, Any]]] = json.loads(FILE.read_text())
+
+
+def on_the_page(tasks: list[dict[str, Any]]) -> list[Any]:
+    """What the script of the page answers to each task, under Node."""
+    node = shutil.which("node")
+    assert node is not None, "Node is needed here: it runs the page's script"
+    done = subprocess.run(
+        [node, RUNNER, PAGE], input=json.dumps(tasks), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    answers: list[Any] = json.loads(done.stdout)
+    return answers
+
+
+@pytest.mark.parametrize("kind", list(FROZEN))
+def test_this_code_agrees_with_the_vectors(kind: str) -> None:
+    assert vectors()[kind] == FROZEN[kind]
+
+
+def test_the_page_computes_the_same_positions() -> None:
+    tasks = [{"task": "positions", **one} for one in FROZEN["permutations"]]
+    assert on_the_page(tasks) == [one["positions"] for one in FROZEN["permutations"]]
+
+
+def test_the_page_computes_the_same_roots() -> None:
+    tasks = [
+        {"task": "root", "lane": one["lane"], "tags": b"".join(vector_tags(one["n"])).hex()} for one in FROZEN["roots"]
+    ]
+    assert on_the_page(tasks) == [one["root"] for one in FROZEN["roots"]]
+
+
+def test_the_page_is_led_by_the_same_proofs() -> None:
+    assert on_the_page([{"task": "path", **one} for one in FROZEN["proofs"]]) == [
+        one["root"] for one in FROZEN["proofs"]
+    ]
+
+
+def test_the_page_hashes_the_same_rules() -> None:
+    hashed = ("tag", "commitment", "randomness", "seed")
+    assert on_the_page([{"task": "rules", **one} for one in FROZEN["rules"]]) == [
+        {name: one[name] for name in hashed} for one in FROZEN["rules"]
+    ]
