@@ -20,6 +20,7 @@ from engine.app.process import (
 from engine.app.refunding import build_refunder, refund_jobs
 from engine.config import Config
 from engine.infra.jobs import Job, run_all
+from engine.line.joining.archiver import ARCHIVE_EVERY_S, Archiver
 from engine.orders.auditor import Auditor
 from engine.orders.sweeper import Sweeper
 from engine.payments.closer import Closer
@@ -52,6 +53,7 @@ async def work(config: Config) -> None:
         inbox = Inbox(house.ledger, provider, settler, refunder)
         fapiao = build_fapiao(house, provider)
         canceller = build_canceller(house)
+        archiver = Archiver(house.line.join_scripts, house.line.join_ledger)
         auditor = Auditor(house.board, house.stock, house.book, house.rebuilder)
         draws = build_draws(house)
         admin = build_admin(house, provider, session, fapiao.desk, public=[])
@@ -74,6 +76,7 @@ async def work(config: Config) -> None:
                     Job("invoicer", fapiao.invoicer.run_once, config.fapiao.check_every_s),
                     Job("forgetter", fapiao.forgetter.run_once, FORGET_EVERY_S),
                     *miniprogram_jobs(house, session),
+                    Job("archiver", archiver.run_once, ARCHIVE_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
                     *([Job("reconciler", daily.run_once, RECONCILE_EVERY_S)] if config.bills.enabled else []),
                 ]
