@@ -196,6 +196,6 @@ def _move(sight: LineSight, heads: tuple[int, ...], memory: Memory, knobs: Knobs
         heads=heads,
         called=tuple(called),
         pace=memory.pack(),
-        checkpoint=writes and checkpoint_due(sight, window_ms=knobs.window_ms),
+        checkpoint=writes and checkpoint_due(sight, window_ms=knobs.window_ms, step_ms=step_ms(sight)),
         drop_count=drop_count(sight, window_ms=knobs.window_ms) if writes else 0,
     )

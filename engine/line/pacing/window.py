@@ -69,11 +69,12 @@ def shown_so_far(sight: LineSight, *, window_ms: int) -> tuple[int, int]:
     return sum(group.people for group in groups), sum(group.shown for group in groups)
 
 
-def checkpoint_due(sight: LineSight, *, window_ms: int) -> bool:
-    """Whether the next tick writes one."""
+def checkpoint_due(sight: LineSight, *, window_ms: int, step_ms: int = 0) -> bool:
+    """Whether the next tick, which takes the serving clock so far, writes one."""
     if not sight.checkpoints:
         return True
-    return sight.serving_ms - sight.checkpoints[-1].serving_ms >= window_ms // CHECKPOINTS_PER_WINDOW
+    since_ms = sight.serving_ms + step_ms - sight.checkpoints[-1].serving_ms
+    return since_ms >= window_ms // CHECKPOINTS_PER_WINDOW
 
 
 def drop_count(sight: LineSight, *, window_ms: int) -> int:
