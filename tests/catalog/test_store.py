@@ -8,7 +8,7 @@ import pytest
 
 from engine.catalog.controls import set_paused
 from engine.catalog.refusals import SaleFileInvalid
-from engine.catalog.store import QUERIES, Change, apply, load_sales
+from engine.catalog.store import Change, apply, load_sales
 from tests.catalog.texts import sale_file
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ async def contents(conn: "Connection") -> dict[str, list[tuple[object, ...]]]:
 
 async def allocate(conn: "Connection", sku_id: str, count: int) -> None:
     await conn.execute("update skus set allocated = $2 where sku_id = $1", sku_id, count)
-
-
-@pytest.mark.parametrize("name", sorted(QUERIES.blocks()))
-async def test_every_block_is_accepted_by_a_freshly_migrated_database(conn: "Connection", name: str) -> None:
-    await conn.prepare(QUERIES.blocks()[name])
 
 
 async def test_a_first_apply_creates_every_record(conn: "Connection") -> None:
@@ -271,19 +266,6 @@ async def test_applying_leaves_pause_and_epoch_alone(conn: "Connection") -> None
 
     sale = (await load_sales(conn))[0]
     assert (sale.hold_s, sale.paused, sale.epoch) == (601, True, 7)
-
-
-async def test_a_paused_sale_resumes(conn: "Connection") -> None:
-    await apply(conn, sale_file())
-
-    assert await set_paused(conn, "drop", True)
-    assert await set_paused(conn, "drop", False)
-
-    assert [sale.paused for sale in await load_sales(conn)] == [False, False]
-
-
-async def test_pausing_an_unknown_sale_says_so(conn: "Connection") -> None:
-    assert not await set_paused(conn, "nobody", True)
 
 
 async def test_two_applies_at_once_both_succeed(conn: "Connection", database_url: str) -> None:
