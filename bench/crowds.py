@@ -16,6 +16,7 @@ from bench.stack import Stack
 from engine.catalog.board import Board, LiveSale
 from engine.infra.postgres import open_pool
 from engine.infra.redis import RedisStore, open_redis
+from engine.line.joining.enrolling import load_lobby
 from engine.line.joining.ledger import JoinLedger
 from engine.line.joining.records import Joining
 from engine.line.joining.roster import Roster
@@ -116,3 +117,8 @@ async def _gather(stack: Stack, sale: str, buyers: Sequence[bytes]) -> None:
                 timeout=60,
             )
         await conn.execute("update line_lanes set lobby_count = lobby_count + $2 where sale_id = $1", sale, len(buyers))
+    # Whoever joins one after the other is known to the roster too, long before the lobby closes.
+    async with watching(stack, sale) as watched:
+        scripts, ledger, live = JoinScripts(watched.store), JoinLedger(watched.pool), watched.live
+        if not await load_lobby(live, live.epoch, Roster(sale), scripts, ledger):
+            raise RuntimeError(f"{sale}: the lobby could not be enrolled")

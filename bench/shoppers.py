@@ -82,6 +82,9 @@ class Wire(asyncio.Protocol):
         self._transport.write(request)
         return answer
 
+    def close(self) -> None:
+        self._transport.close()
+
     def data_received(self, chunk: bytes) -> None:
         chunk = self._part + chunk
         head_end = chunk.find(b"\r\n\r\n") + 4

@@ -78,8 +78,9 @@ class Stack:
                 self._start_child(name, "serve", port=admin_port)
         for name in [name for name in self._children if name.startswith("web-")][workers:]:
             self._children.pop(name).stop(grace_s=STOP_GRACE_S)
-        # Also back to all of them: a figure before this one may have bound it.
-        pin(self._children["web-0"].pid, cores() if core is None else {core})
+        if workers:
+            # Also back to all of them: a figure before this one may have bound it.
+            pin(self._children["web-0"].pid, cores() if core is None else {core})
 
     def commands_run(self) -> int:
         """Commands that Redis has run so far, those inside scripts included, the bench's own left out."""

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 from bench.figures.common import FULL, QUICK, Bench, RoundSpoilt, server_core
 from bench.figures.joining import joins
+from bench.figures.lining import line
+from bench.figures.opening import doors, recovery
 from bench.figures.ordering import orders, redis_time
 from bench.figures.paying import callbacks, checkouts
 from bench.figures.reading import polls, refusals
@@ -36,7 +38,7 @@ class House:
 
 
 HOUSES = (
-    House("line", LINING, {"joins": joins, "polls": polls}),
+    House("line", LINING, {"polls": polls, "line": line, "joins": joins, "recovery": recovery, "doors": doors}),
     House(
         "selling",
         SELLING,

@@ -31,6 +31,8 @@ class Pace:
     checkouts: int
     batches: int
     refused_buyers: int = 50_000
+    doors_people: int = 1_000_000
+    recovery_joins: int = 2_000
     orders_per_s_max: int = 25_000
     joins_per_s_max: int = 40_000
     connections: int = 64
@@ -39,7 +41,7 @@ class Pace:
 
 
 FULL = Pace(rounds=5, warm_s=0.5, measure_s=3.0, checkouts=3000, batches=40)
-QUICK = Pace(rounds=2, warm_s=0.3, measure_s=1.5, checkouts=800, batches=20)
+QUICK = Pace(rounds=2, warm_s=0.3, measure_s=1.5, checkouts=800, batches=20, doors_people=200_000)
 
 
 class RoundSpoilt(Exception):
