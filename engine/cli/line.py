@@ -255,6 +255,11 @@ def line_audit(ctx: typer.Context, sale: SaleId) -> None:
             Text(f"The log misses ticks in {audit.holes:,} places; passes there are judged by the next tick after it."),
             style=DOUBTFUL,
         )
+    if audit.unjudged:
+        out().print(
+            Text(f"{audit.unjudged:,} passes are not judged: their ticks are not written down, or not yet."),
+            style=DOUBTFUL,
+        )
     for offender in audit.offenders:
         out().print(Text(offender), style=BAD)
     if audit.wrong > len(audit.offenders):

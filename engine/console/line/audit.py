@@ -3,11 +3,12 @@
 Pure: the log goes in, in its order, and what is wrong with it comes out. A pass is right if its place lay below the
 head of its lane at its tick. A tick says how many people it called, so a log that misses ticks shows it: the heads
 then moved further than was called. What falls into such a hole is judged by the next head that is known, which
-proves less; nobody is accused of what the log does not prove, and the holes are counted.
+proves less; nobody is accused of what the log does not prove, and what could not be judged is counted.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 OFFENDERS_MAX = 50  # more of them tell a reader nothing new
 
@@ -24,13 +25,17 @@ class TickLine:
 
 @dataclass(frozen=True, slots=True)
 class PassLine:
-    """A pass of the log: given out under this tick to this buyer (some hex digits), at this place."""
+    """A pass of the log: given out under this tick to this buyer (some hex digits), at this place.
+
+    settled: it is old enough that every tick before it is written down.
+    """
 
     epoch: int
     tick: int
     lane: int
     position: int
     buyer: str
+    settled: bool = True
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class LineAudit:
     ticks: int = 0
     passes: int = 0
     holes: int = 0
+    unjudged: int = 0
     wrong: int = 0
     offenders: list[str] = field(default_factory=list)
     _epoch: int = 0
@@ -86,32 +92,50 @@ class LineAudit:
             self._epoch, self._before = epoch, None
 
     def _close(self) -> None:
-        """Judge what came after the last tick of an epoch: its heads are the last word unless the ledger has more."""
+        """Judge what came after the last tick of an epoch, which may have had more ticks than its log.
+
+        Of the newest epoch the ledger knows the last heads. An older one ended with a loss, and what was called last in
+        it may be lost, too: whoever stood beyond what is known is not judged.
+        """
         known = self._before.heads if self._before else ()
-        if self._epoch == self.last_epoch and _moved(known, self.last_heads):
-            self._judge(self.last_heads, hole=True)
-        elif self._before is not None:
-            self._judge(known, hole=False)
-        self._pending.clear()
+        newest = self._epoch == self.last_epoch
+        heads = tuple(max(pair) for pair in zip_longest(known, self.last_heads, fillvalue=0)) if newest else known
+        judged = []
+        for line in self._pending:
+            beyond = line.position >= _head(heads, line.lane)
+            if beyond and not self._is_of_last_tick(line) and not (newest and line.settled):
+                self.unjudged += 1
+            else:
+                judged.append(line)
+        self._pending = judged
+        self._judge(heads, hole=heads != known)
 
     def _refuse_steps_back(self, before: TickLine, line: TickLine) -> None:
         for lane, (was, now) in enumerate(zip(before.heads, line.heads, strict=False), start=1):
             if now < was:
                 self.accuse(f"tick {line.tick} of epoch {line.epoch} called lane {lane} back from {was:,} to {now:,}")
 
+    def _is_of_last_tick(self, line: PassLine) -> bool:
+        return self._before is not None and line.tick == self._before.tick
+
     def _judge(self, heads: Sequence[int], *, hole: bool) -> None:
+        """By the last tick's heads whoever passed under it, by these the others."""
         self.holes += hole
         for line in self._pending:
-            head = heads[line.lane] if line.lane < len(heads) else 0
+            of_tick = self._before.heads if self._before is not None and self._is_of_last_tick(line) else heads
+            head = _head(of_tick, line.lane)
             if line.position >= head:
                 self.accuse(
                     f"buyer {line.buyer} had a pass under tick {line.tick} of epoch {line.epoch} with place "
                     f"{line.position:,} of lane {line.lane + 1}, of which {head:,} were called"
                 )
-        self._pending.clear()
+        self._pending = []
+
+
+def _head(heads: Sequence[int], lane: int) -> int:
+    return heads[lane] if lane < len(heads) else 0
 
 
 def _moved(before: Sequence[int], after: Sequence[int]) -> int:
-    """How many positions the heads went on; lanes that are missing before stood at 0."""
-    was = (*before, *(0 for _ in after[len(before) :]))
-    return sum(max(0, now - then) for then, now in zip(was, after, strict=False))
+    """How many positions the heads went on."""
+    return sum(max(0, now - was) for was, now in zip(before, after, strict=False))

@@ -25,7 +25,9 @@ async def audit_line(conn: "Connection", sale_id: str) -> LineAudit | None:
                 audit.tick(TickLine(row["epoch"], row["tick"], tuple(row["heads"]), row["released"]))
             else:
                 buyer = row["buyer"].hex()[:BUYER_HEX_DIGITS]
-                audit.passed(PassLine(row["epoch"], row["tick"], row["lane"], row["position"], buyer))
+                audit.passed(
+                    PassLine(row["epoch"], row["tick"], row["lane"], row["position"], buyer, settled=row["settled"])
+                )
         audit.end()
         for row in await conn.fetch(QUERIES.find_moved_buyers, sale_id, OFFENDERS_MAX):
             places = ", ".join(f"{position:,}" for position in row["positions"])

@@ -14,12 +14,15 @@ group by o.lane
 select coalesce(sum(released) filter (where at > now() - make_interval(secs => $3::integer)), 0)::bigint
 from (select released, at from line_ticks where sale_id = $1 and epoch = $2 order by tick desc limit $3 * 5) as lately
 
--- Ticks and passes in the order in which they happened: a tick before the passes that were given out under it.
+-- Ticks and passes in the order in which they happened: a tick before the passes that were given out under it. Ticks
+-- are written a second or so after they happened.
 -- name: read_audit_log
-select epoch, tick, 0 as kind, heads, released, null::smallint as lane, null::bigint as position, null::bytea as buyer
+select epoch, tick, 0 as kind, heads, released, null::smallint as lane, null::bigint as position, null::bytea as buyer,
+    true as settled
 from line_ticks where sale_id = $1
 union all
-select epoch, tick, 1, null, null, lane, position, buyer from admissions where sale_id = $1
+select epoch, tick, 1, null, null, lane, position, buyer, admitted_at < now() - interval '10 seconds'
+from admissions where sale_id = $1
 order by epoch, tick, kind
 
 -- name: read_last_heads
