@@ -72,7 +72,12 @@ class Ticker:
         self._beat = beat
         self._monotonic_s = monotonic_s
         self._seen_at_s = 0.0
-        self.keeper = Keeper(live.sale.sale_id, ledger, monotonic_s=monotonic_s)
+        self.keeper = Keeper(
+            live.sale.sale_id,
+            ledger,
+            monotonic_s=monotonic_s,
+            took=lambda took_s: pulse.commits.add(took_s, monotonic_s()),
+        )
         self.sight: LineSight | None = None
         self.memory = Memory()
 

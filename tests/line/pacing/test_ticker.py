@@ -263,3 +263,17 @@ async def test_what_one_worker_learned_the_next_one_goes_on_with(rig: Rig) -> No
     other = rig.another_worker()
     await other.refresh()
     assert other.memory == rig.ticker.memory
+
+
+async def test_a_look_and_a_tick_ask_redis_the_same_however_many_wait(rig: Rig) -> None:
+    client, asked = rig.house.store.client, []
+    rig.rate(50)
+    await rig.tick()
+    for waiting in (1_000, 1_000_000):
+        await rig.line(tail_0=waiting, head_0=0)
+        await rig.pass_ms(250)
+        await client.config_resetstat()
+        await rig.ticker.refresh()
+        stats = await client.info("commandstats")
+        asked.append({name: of["calls"] for name, of in stats.items() if name != "cmdstat_config|resetstat"})
+    assert asked[0] == asked[1]
