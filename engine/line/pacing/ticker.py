@@ -13,7 +13,6 @@ from engine import telemetry
 from engine.catalog.board import LiveSale
 from engine.catalog.records import Entry, Sale
 from engine.line.codes import TickCode
-from engine.line.pacing import numbers
 from engine.line.pacing.heads import people_between
 from engine.line.pacing.health import Pulse
 from engine.line.pacing.keeper import Keeper
@@ -86,11 +85,6 @@ class Ticker:
         """How many people may be at the till at once, now."""
         return limit_of(self.memory, self.live.sale.line_concurrency)
 
-    @property
-    def knobs(self) -> Knobs:
-        """What the pacing goes by."""
-        return knobs_of(self.live.sale, self._beat)
-
     def age_s(self) -> float:
         """How old the sight is; infinite when there is none."""
         return self._monotonic_s() - self._seen_at_s if self.sight else float("inf")
@@ -98,18 +92,6 @@ class Ticker:
     def redis_now_ms(self) -> int | None:
         """What the clock of Redis says now, as far as the sight knows."""
         return None if self.sight is None else self.sight.now_ms + int(self.age_s() * 1000)
-
-    def rate_per_s(self, lane: int) -> float:
-        """People called a second in a lane, lately."""
-        return numbers.lane_rate_per_s(self.sight, self.memory, self.knobs, lane) if self.sight else 0.0
-
-    def eta_band_s(self, lane: int, position: int) -> tuple[float, float] | None:
-        """From how many seconds to how many somebody at this position may wait; None where nobody can say."""
-        return numbers.eta_band_s(self.sight, self.memory, self.knobs, lane, position) if self.sight else None
-
-    def reaches(self) -> tuple[int, ...]:
-        """By lane, the position up to which the units suffice that are free or expected back."""
-        return numbers.reaches(self.sight, self.memory, self.knobs) if self.sight else ()
 
     async def refresh(self) -> LineSight | None:
         """Look, and tick if it is time; None when the sale is fenced. Raises RedisAway; the old sight then ages out."""
