@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 from contextlib import AsyncExitStack
 
 import structlog
@@ -26,16 +27,14 @@ from engine.app.process import (
     until_told_to_stop,
 )
 from engine.app.refunding import build_refunder, refund_routes
+from engine.app.waiting import build_streams, line_routes, open_line
 from engine.catalog.board import LiveSale
 from engine.catalog.handlers import CatalogDesk
 from engine.config import Config
 from engine.infra.clock import wall_s
 from engine.infra.jobs import Job, run_all
-from engine.line.admission.desk import AdmissionDesk
-from engine.line.admission.ledger import AdmissionLedger
-from engine.line.admission.passes import Passes
-from engine.line.desk import LineDesk
-from engine.line.handlers import LineRoutes
+from engine.line.pacing.health import Pulse
+from engine.line.pacing.ticker import LagProbe
 from engine.miniprogram.login import Login, LoginRefused
 from engine.orders.desks import Desk, Desks
 from engine.orders.handlers import OrderRoutes
@@ -54,32 +53,14 @@ from engine.web.server import Listener
 log = structlog.get_logger(__name__)
 
 NONCE_BYTES = 12
-AT_THE_TILL_MAX = 100_000  # where the operator names no limit
+LAG_EVERY_S = 0.2
 
 
-def _open_desk(house: House, live: LiveSale) -> Desk:
+def _open_desk(house: House, live: LiveSale, pulse: Pulse) -> Desk:
     config = house.config
     stock = StockDesk(
         live,
         house.stock,
-        batch_count_max=config.stock.batch_count_max,
-        queue_count_max=config.stock.queue_count_max,
-    )
-    admission = AdmissionDesk(
-        live,
-        Passes(house.store),
-        AdmissionLedger(house.pool),
-        limit=lambda: live.sale.line_concurrency or AT_THE_TILL_MAX,
-        pass_ms=config.line.pass_serving_s * 1000,
-        batch_count_max=config.stock.batch_count_max,
-        queue_count_max=config.stock.queue_count_max,
-    )
-    line = LineDesk(
-        live,
-        house.line,
-        admission,
-        block_count=config.line.block_count,
-        burst_count=config.line.burst_count,
         batch_count_max=config.stock.batch_count_max,
         queue_count_max=config.stock.queue_count_max,
     )
@@ -90,7 +71,7 @@ def _open_desk(house: House, live: LiveSale) -> Desk:
         commit_count_max=config.orders.commit_count_max,
         queue_count_max=config.stock.queue_count_max,
     )
-    return Desk(live, stock, line, placer)
+    return Desk(live, stock, open_line(house, live, pulse), placer)
 
 
 async def work(config: Config, index: int) -> None:
@@ -100,7 +81,12 @@ async def work(config: Config, index: int) -> None:
         keys = seal_keys(config)
         buyers = Buyers(house.pool, keys, house.privacy)
         draws = build_draws(house)
-        desks = Desks(house.board, lambda live: _open_desk(house, live))
+        pulse, streams = Pulse(), build_streams(config)
+        desks = Desks(
+            house.board,
+            lambda live: _open_desk(house, live, pulse),
+            publish=lambda sale_id, document: streams.publish(sale_id, document, time.monotonic()),
+        )
         login = Login.from_config(config.wechat, session)
 
         async def openid_of(code: str) -> str | None:
@@ -124,14 +110,7 @@ async def work(config: Config, index: int) -> None:
                     body_bytes_max=body_bytes_max,
                     body_timeout_s=body_timeout_s,
                 ).routes(),
-                *LineRoutes(
-                    desks.line_of,
-                    buyers,
-                    keys,
-                    now_s=wall_s,
-                    body_bytes_max=body_bytes_max,
-                    body_timeout_s=body_timeout_s,
-                ).routes(),
+                *line_routes(house, desks, buyers, keys, streams),
                 *PaymentRoutes(
                     starter,
                     build_settler(house, provider),
@@ -173,6 +152,7 @@ async def work(config: Config, index: int) -> None:
                     Job("desks", desks.run_once, config.stock.snapshot_every_ms / 1000),
                     Job("rebuilder", house.rebuilder.run_once, REBUILD_EVERY_S),
                     seal_job(house, draws, session),
+                    Job("lag", LagProbe(pulse).run_once, LAG_EVERY_S),
                     Job("keys", provider.refresh_keys, config.wechat.certificates_every_s),
                 ]
             )

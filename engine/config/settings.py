@@ -7,6 +7,7 @@ one never becomes part of a `Config`.
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -58,6 +59,11 @@ class Web(_Section):
     body_timeout_s: Seconds = 5.0
     request_timeout_s: Seconds = 10.0
     concurrent_requests_max: Annotated[int, Field(ge=1, le=1000000)] = 5000
+    # Whose word about a client's address is taken. A proxy on the same machine is the usual one.
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(decoded)] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
     drain_notice_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 1.0
     drain_timeout_s: Seconds = 15.0
 
@@ -107,6 +113,17 @@ class Line(_Section):
     claim_window_s: Annotated[int, Field(ge=10, le=600)] = 90
     # How long a pass is good, in time that the sale spends serving: two minutes to choose and confirm on a phone.
     pass_serving_s: Annotated[int, Field(ge=5, le=3600)] = 120
+    # Joins and claims. A person with several phones stays far below the first; a carrier has thousands of people
+    # behind one address, so the second slows and asks for proofs, and never shuts anybody out.
+    buyer_rate_per_s: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 2.0
+    buyer_burst_count: Annotated[int, Field(ge=1, le=10000)] = 10
+    address_rate_per_s: Annotated[float, Field(gt=0, le=1000000, allow_inf_nan=False)] = 500.0
+    address_burst_count: Annotated[int, Field(ge=1, le=1000000)] = 2000
+    # A stream holds a connection for as long as its client likes; beyond this a worker sends clients back to polling.
+    streams_max: Annotated[int, Field(ge=0, le=100000)] = 2000
+    # Hashes that solve a challenge on average: about a second of a phone, for every place that a script wants.
+    proof_hashes: Annotated[int, Field(ge=1, le=100000000)] = 100_000
+    proof_s: Annotated[int, Field(ge=30, le=3600)] = 300
 
 
 class Log(_Section):

@@ -73,6 +73,15 @@ class SealKeys:
             opened = known[text] = genuine
         return opened if opened.expires_s > now_s else SealRefusal.EXPIRED
 
+    def derived(self, label: bytes, context: bytes) -> list[bytes]:
+        """Keys for something else than seals, one from each of ours, the current one first. Who knows such a key
+        learns nothing about any other."""
+        ours = [self._current_key, *(key for key in self._keys.values() if key is not self._current_key)]
+        return [
+            blake2b(label + b"\0" + context, key=key, digest_size=32, person=b"floodgate-other").digest()
+            for key in ours
+        ]
+
     def _verify(self, purpose: Purpose, text: str) -> Opened | None:
         if len(text) > SEAL_CHARS_MAX:
             return None

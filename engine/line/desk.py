@@ -1,70 +1,71 @@
-"""The line of one sale in one worker: batches joins, ticks the head, keeps the document of this moment."""
+"""The line of one sale in one worker: its sight, its document, its joins and claims, in one place."""
 
-import time
+from collections.abc import Callable, Mapping
 
 from engine.catalog.board import LiveSale
-from engine.infra.batcher import Batcher
-from engine.infra.outage import RedisAway
+from engine.infra.clock import ClockMs, wall_ms
 from engine.line.admission.desk import AdmissionDesk
-from engine.line.document import LineDocument
-from engine.line.line import NO_PLACE, Joining, Line, LineHead
+from engine.line.document import Band, LineDocument, write_document
+from engine.line.joining.desk import JoinDesk
+from engine.line.outlook import LaneOutlook, outlook_of
+from engine.line.pacing.ticker import Ticker
+from engine.line.place import Place
+from engine.line.turns import Turn, View, turn_of
 
-HEAD_KEPT_EVERY_S = 1.0
-EXTEND_TRIES = 3
+DEGRADED_AFTER_S = 3.0  # a worker whose sight is older than this admits nobody
 
 
 class LineDesk:
-    """Joins and head of one sale."""
+    """Everything that a worker knows and can do about one line. `luck`: a random number from 0 to 1."""
 
     def __init__(
         self,
         live: LiveSale,
-        line: Line,
+        joins: JoinDesk,
         admission: AdmissionDesk,
+        ticker: Ticker,
         *,
-        block_count: int,
-        burst_count: int,
-        batch_count_max: int,
-        queue_count_max: int,
+        window_ms: int,
+        luck: Callable[[], float],
+        now_ms: ClockMs = wall_ms,
     ) -> None:
         self.live = live
-        self._line = line
+        self.joins = joins
         self.admission = admission
-        self._block_count = block_count
-        self._burst_count = burst_count
-        self._kept_head = 0
-        self._kept_at_s = 0.0
-        self._batcher: Batcher[Joining, int] = Batcher(
-            self._join, batch_count_max=batch_count_max, queue_count_max=queue_count_max
-        )
-        self.head = LineHead(0, 0, 0)
+        self.ticker = ticker
+        self._window_ms = window_ms
+        self._luck = luck
+        self._now_ms = now_ms
+        self._outlooks: tuple[LaneOutlook, ...] = ()
         self.document: LineDocument | None = None
 
-    async def join(self, joining: Joining) -> int:
-        """The buyer's index: the same one every time. Raises Outage."""
-        return await self._batcher.submit(joining)
-
-    async def _join(self, joinings: list[Joining]) -> list[int]:
-        for _ in range(EXTEND_TRIES):
-            indexes = await self._line.join(self.live, joinings)
-            if indexes is None:
-                self.live.fence()
-                raise RedisAway("the sale is being restored")
-            if NO_PLACE not in indexes:
-                return indexes
-            # Whoever got a place keeps it when the batch is sent again behind the higher ceiling.
-            head = await self._line.tick(self.live, burst=self._burst_count)
-            reached = head.tail if head else self.head.tail
-            await self._line.extend(self.live, reached + len(joinings) + self._block_count)
-        raise RedisAway("the line's numbering could not be extended")
-
     async def refresh(self) -> None:
-        """Tick, and write the head down now and then. Raises Outage."""
-        head = await self._line.tick(self.live, burst=self._burst_count)
-        if head is None:
-            self.live.fence()
-            return
-        self.head = head
-        if head.head > self._kept_head and time.monotonic() - self._kept_at_s > HEAD_KEPT_EVERY_S:
-            await self._line.keep_head(self.live, head.head)
-            self._kept_head, self._kept_at_s = head.head, time.monotonic()
+        """Look, and tick if it is time. Raises RedisAway; the sight then ages."""
+        self.joins.refresh()
+        sight = await self.ticker.refresh()
+        if sight is not None and self.ticker.sight is not None:
+            self._outlooks = outlook_of(
+                self.live.sale, self.ticker.sight, self.ticker.memory, window_ms=self._window_ms
+            )
+
+    def write(self, bands: Mapping[str, Band]) -> LineDocument:
+        """The document of this moment, for everybody."""
+        self.document = write_document(self.view(), bands)
+        return self.document
+
+    def view(self) -> View:
+        """What this worker knows now. It is in doubt without a young sight, while the sale is fenced, and while
+        nothing can be written down: then nobody may be let through."""
+        ticker, live = self.ticker, self.live
+        doubtful = live.fenced or not ticker.keeper.healthy or ticker.age_s() > DEGRADED_AFTER_S
+        return View(
+            sale=live.sale,
+            sight=ticker.sight,
+            outlooks=self._outlooks,
+            doubtful=doubtful,
+            now_ms=ticker.redis_now_ms() or self._now_ms(),
+        )
+
+    def turn(self, place: Place | None, *, admitted: bool = False) -> Turn:
+        """Where a visitor stands."""
+        return turn_of(self.view(), place, spread=self._luck(), admitted=admitted)

@@ -1,7 +1,7 @@
 """The line document: everything a waiting buyer needs, the same bytes for everybody. Pure.
 
-Clients compute their own distance (position minus head) and when to ask again, so that a poll carries no question
-about a person and any cache in between may answer it.
+Clients compute their own distance (position minus head), wait, chance and when to ask again, so that a poll carries no
+question about a person and any cache in between may answer it. What a client is to do with it stands in docs/line.md.
 """
 
 import enum
@@ -12,19 +12,42 @@ from typing import Any
 
 import orjson
 
-from engine.line.line import LineHead
+from engine.catalog.records import Lane
+from engine.line.outlook import (
+    CEILING_MS,
+    DIVISOR,
+    EDGE_CEILING_MS,
+    FLOOR_MS,
+    JITTER,
+    WAIT_FROM,
+    WAIT_TO,
+    LaneOutlook,
+)
+from engine.line.sight import LaneSight
+from engine.line.turns import View
 
-POLL_POLICY = {"floor_ms": 2000, "ceiling_ms": 60000, "divisor": 10, "jitter": 0.3}
+VERSION = 2
+POLL_POLICY = {
+    "floor_ms": FLOOR_MS,
+    "ceiling_ms": CEILING_MS,
+    "edge_ceiling_ms": EDGE_CEILING_MS,
+    "divisor": DIVISOR,
+    "jitter": JITTER,
+}
 LOW_SHARE = 0.1  # below this share of the capacity a SKU is said to be low
 
 
-class Phase(enum.StrEnum):
-    """Where the sale stands."""
+class Control(enum.StrEnum):
+    """Whether the organizer lets the line move."""
 
-    WAITING = "waiting"
     OPEN = "open"
     PAUSED = "paused"
-    ENDED = "ended"
+
+
+class Health(enum.StrEnum):
+    """Whether this worker knows where the line stands. One that does not admits nobody."""
+
+    OK = "ok"
     DEGRADED = "degraded"
 
 
@@ -39,21 +62,11 @@ class Band(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LineDocument:
-    """Finished bytes and their entity tag."""
+    """Finished bytes and their entity tag. `gist` is the same for two documents that differ in their time alone."""
 
     body: bytes
     etag: str
-    phase: Phase
-    head: int
-
-
-def phase_of(*, now_ms: int, opens_ms: int, closes_ms: int, paused: bool) -> Phase:
-    """The phase of a healthy sale at an instant."""
-    if now_ms >= closes_ms:
-        return Phase.ENDED
-    if paused:
-        return Phase.PAUSED
-    return Phase.WAITING if now_ms < opens_ms else Phase.OPEN
+    gist: bytes
 
 
 def band_of(*, capacity: int, free: int, held: int) -> Band:
@@ -63,19 +76,44 @@ def band_of(*, capacity: int, free: int, held: int) -> Band:
     return Band.LOW if free < capacity * LOW_SHARE else Band.PLENTY
 
 
-def write_document(
-    *, sale_id: str, now_ms: int, phase: Phase, line: LineHead, rate_per_s: int, bands: Mapping[str, Band]
-) -> LineDocument:
-    """The document of one instant."""
+def write_document(view: View, bands: Mapping[str, Band]) -> LineDocument:
+    """The document of one instant; `bands` by SKU id, in the sale's order."""
+    sale, sight = view.sale, view.sight
+    lanes = zip(sale.lanes, sight.lanes, view.outlooks, strict=False) if sight is not None else ()
     content: dict[str, Any] = {
-        "sale": sale_id,
-        "now_ms": now_ms,
-        "phase": phase,
-        "head": line.head,
-        "tail": line.tail,
-        "rate_per_s": rate_per_s,
+        "v": VERSION,
+        "sale": sale.sale_id,
+        "phase": view.phase,
+        "control": Control.PAUSED if view.paused else Control.OPEN,
+        "health": Health.DEGRADED if view.doubtful else Health.OK,
+        "round": sale.round,
+        "final": view.final,
+        "draws_ms": sale.draws_ms,
+        "opens_ms": sale.opens_ms,
+        "closes_ms": sale.closes_ms,
+        "lanes": [_lane(lane, seen, outlook, drawn=view.drawn) for lane, seen, outlook in lanes],
         "stock": [{"sku": sku_id, "band": band} for sku_id, band in bands.items()],
+        "held_until_ms": view.held_until_ms,
+        "wait": {"from": WAIT_FROM, "to": WAIT_TO},
         "poll": POLL_POLICY,
     }
+    gist = blake2b(orjson.dumps(content), digest_size=8).digest()
+    content["now_ms"] = view.now_ms
     body = orjson.dumps(content)
-    return LineDocument(body, f'"{blake2b(body, digest_size=8).hexdigest()}"', phase, line.head)
+    return LineDocument(body, f'"{blake2b(body, digest_size=8).hexdigest()}"', gist)
+
+
+def _lane(lane: Lane, seen: LaneSight, outlook: LaneOutlook, *, drawn: bool) -> dict[str, Any]:
+    """One lane. Positions count from 0: those below `head` are called, `tail` is behind everybody."""
+    told: dict[str, Any] = {
+        "id": lane.lane_id,
+        "head": seen.head,
+        "lobby": seen.lobby,
+        "tail": seen.end,
+        "rate_per_s": outlook.rate_per_s,
+        "reach": [outlook.likely, outlook.possible] if drawn else None,
+    }
+    gap_from, gap_to = max(seen.head, seen.lobby + seen.gap_from), seen.lobby + seen.gap_to
+    if gap_from < gap_to:
+        told["gap"] = [gap_from, gap_to]
+    return told

@@ -1,27 +1,42 @@
-"""The line over HTTP: the public document, places, passes.
+"""The line over HTTP: the public document, places, passes, challenges, and the document as a stream.
 
-A poll of the document and a claim of a pass ask no store: the document is in memory, and a signed place and the
-head are all a claim needs.
+A poll of the document asks no store, and a claim that comes too early is answered from memory: the signed place and
+the sight of the line are all that needs. Only joins, and claims whose turn has come, go further.
 """
 
 from collections.abc import Callable
 
+from engine.catalog.records import Lane
 from engine.infra.seals import SealKeys
 from engine.line.admission.desk import ClaimRefusal
+from engine.line.asking import Asked, read_asked
+from engine.line.challenge import Challenger
 from engine.line.codes import ClaimCode
 from engine.line.desk import LineDesk
-from engine.line.document import Phase
-from engine.line.line import NO_PLACE, Joining
-from engine.line.place import Cohort, Place, read_place, seal_pass, seal_place
+from engine.line.eligibility.deciding import lane_named, lane_unless_named
+from engine.line.eligibility.eligibility import Eligibility
+from engine.line.joining.records import Joining, JoinRefusal
+from engine.line.limits import Limits
+from engine.line.phases import Phase
+from engine.line.place import Place, read_place, seal_pass, seal_place
+from engine.line.states import LineState
+from engine.line.streams import LineStreams
+from engine.line.turns import View
 from engine.web.buyers import Buyers
-from engine.web.http import Request, Response, answer, is_known, read_body, refuse, strict_json
+from engine.web.http import Request, Response, answer, is_known, read_body, refuse
 from engine.web.problems import Code
 from engine.web.routes import Route
 
 PLACE_HEADER = "Floodgate-Place"
+PROOF_HEADER = "Floodgate-Proof"
 PLACE_GRACE_S = 3600  # a place outlives its sale a little, for people who come late to look
-CLAIM_WAIT_MS_MIN = 300
-CLAIM_WAIT_MS_MAX = 60_000
+OPENING_WAIT_MS_MAX = 60_000
+
+JOIN_CODES: dict[JoinRefusal, Code] = {
+    JoinRefusal.NOT_OPEN_YET: Code.NOT_OPEN,
+    JoinRefusal.SEALING: Code.DRAWING,
+    JoinRefusal.ENDED: Code.ENDED,
+}
 
 # Every decision of Redis that is not a pass, as buyers are told.
 CLAIM_CODES: dict[ClaimCode, Code] = {
@@ -44,6 +59,10 @@ class LineRoutes:
         desk_of: Callable[[str], LineDesk | None],
         buyers: Buyers,
         keys: SealKeys,
+        eligibility: Eligibility,
+        limits: Limits,
+        challenger: Challenger,
+        streams: LineStreams,
         *,
         now_s: Callable[[], int],
         body_bytes_max: int,
@@ -52,6 +71,10 @@ class LineRoutes:
         self._desk_of = desk_of
         self._buyers = buyers
         self._keys = keys
+        self._eligibility = eligibility
+        self._limits = limits
+        self._challenger = challenger
+        self._streams = streams
         self._now_s = now_s
         self._body_bytes_max = body_bytes_max
         self._body_timeout_s = body_timeout_s
@@ -59,6 +82,8 @@ class LineRoutes:
     def routes(self) -> list[Route]:
         return [
             Route("GET", "/v1/sales/{sale}/line", self.get_line),
+            Route("GET", "/v1/sales/{sale}/line/events", self.get_events),
+            Route("GET", "/v1/sales/{sale}/challenge", self.get_challenge),
             Route("POST", "/v1/sales/{sale}/places", self.post_place),
             Route("GET", "/v1/sales/{sale}/places/me", self.get_place),
             Route("POST", "/v1/sales/{sale}/pass", self.post_pass),
@@ -77,8 +102,31 @@ class LineRoutes:
             return Response(status=304, headers=headers)
         return Response(document.body, headers=headers)
 
+    async def get_events(self, request: Request, sale_id: str) -> Response:
+        """The same document whenever it changes, as Server-Sent Events."""
+        desk = self._desk_of(sale_id)
+        if desk is None:
+            return refuse(request, Code.UNKNOWN_SALE)
+        if desk.document is None:
+            return refuse(request, Code.UNAVAILABLE)
+        return self._streams.open(sale_id, desk.document) or refuse(request, Code.OVERLOADED)
+
+    async def get_challenge(self, request: Request, sale_id: str) -> Response:
+        """Something for this buyer to solve before joining this sale's line."""
+        now_s = self._now_s()
+        buyer = self._buyers.of(request, now_s=now_s)
+        if buyer is None:
+            return refuse(request, Code.LOGIN_REQUIRED)
+        if self._desk_of(sale_id) is None:
+            return refuse(request, Code.UNKNOWN_SALE)
+        refusal = self._limits.asking(buyer)
+        if refusal is not None:
+            return refuse(request, refusal.code, retry_after_ms=refusal.retry_after_ms)
+        challenge = self._challenger.challenge(buyer, sale_id, now_s=now_s)
+        return answer(challenge, headers={"Cache-Control": "no-store"})
+
     async def post_place(self, request: Request, sale_id: str) -> Response:
-        """Join: the same place on every call. A signed place in the body is honoured if Redis has forgotten it."""
+        """Join: the same place on every call. A signed place in the body is honoured if the store has forgotten it."""
         buyer = self._buyers.of(request, now_s=self._now_s())
         if buyer is None:
             return refuse(request, Code.LOGIN_REQUIRED)
@@ -86,29 +134,45 @@ class LineRoutes:
         if desk is None:
             return refuse(request, Code.UNKNOWN_SALE)
         raw = await read_body(request, bytes_max=self._body_bytes_max, timeout_s=self._body_timeout_s)
-        shown_index = NO_PLACE
-        if raw:
-            try:
-                body = strict_json(raw)
-            except ValueError:
-                return refuse(request, Code.BODY_INVALID)
-            if not isinstance(body, dict):
-                return refuse(request, Code.BODY_INVALID)
-            shown = body.get("place")
+        asked = read_asked(raw)
+        if isinstance(asked, Code):
+            return refuse(request, asked)
+        shown = None if asked.place is None else self._place(asked.place, buyer, sale_id)
+        if asked.place is not None and shown is None:
+            return refuse(request, Code.PLACE_INVALID)
+        joining = await self._admitted(request, desk, buyer, asked, shown)
+        if isinstance(joining, Response):
+            return joining
+        place = await desk.joins.join(joining)
+        if isinstance(place, JoinRefusal):
+            return refuse(request, JOIN_CODES[place], retry_after_ms=_until_lobby_ms(desk.view(), place))
+        return self._told(desk, place, seal_place(self._keys, place, expires_s=_ends_s(desk)), status=201)
+
+    async def _admitted(
+        self, request: Request, desk: LineDesk, buyer: bytes, asked: Asked, shown: Place | None
+    ) -> Joining | Response:
+        """What may be asked of the line, or why not. Who shows a place was let in before, and has proved enough."""
+        sale = desk.live.sale
+
+        def proved() -> bool | None:
+            proof = request.headers.get(PROOF_HEADER)
             if shown is not None:
-                place = self._place(shown, buyer, sale_id) if isinstance(shown, str) else None
-                if place is None:
-                    return refuse(request, Code.PLACE_INVALID)
-                shown_index = place.index
-        if desk.document is not None and desk.document.phase is Phase.ENDED:
-            return refuse(request, Code.ENDED)
-        index = await desk.join(Joining(buyer, shown_index))
-        expires_s = desk.live.sale.closes_ms // 1000 + PLACE_GRACE_S
-        place = Place(buyer, sale_id, 0, Cohort.LIVE, desk.live.epoch, index)
-        return self._told(desk, place, seal_place(self._keys, place, expires_s=expires_s), status=201)
+                return True
+            return None if proof is None else self._challenger.is_solved(proof, buyer, sale.sale_id)
+
+        refusal = self._limits.joining(request, buyer, sale.challenge, proved=proved)
+        if refusal is not None:
+            return refuse(request, refusal.code, retry_after_ms=refusal.retry_after_ms)
+        if shown is not None:
+            return Joining(buyer, shown.lane, shown)
+        lane: Lane | None = lane_unless_named(sale) if asked.lane_id is None else lane_named(sale, asked.lane_id)
+        if lane is None:
+            return refuse(request, Code.UNKNOWN_LANE)
+        entry = await self._eligibility.check(sale, buyer, lane, asked.code)
+        return Joining(buyer, lane.ordinal) if entry is None else refuse(request, Code(entry.value))
 
     async def get_place(self, request: Request, sale_id: str) -> Response:
-        """Where the buyer stands now."""
+        """Where the buyer stands now, by the place that is shown."""
         buyer = self._buyers.of(request, now_s=self._now_s())
         if buyer is None:
             return refuse(request, Code.LOGIN_REQUIRED)
@@ -122,9 +186,8 @@ class LineRoutes:
         return self._told(desk, place, sealed, status=200)
 
     async def post_pass(self, request: Request, sale_id: str) -> Response:
-        """The right to order, for whoever the head has reached."""
-        now_s = self._now_s()
-        buyer = self._buyers.of(request, now_s=now_s)
+        """The right to order once, for whoever is called and finds room."""
+        buyer = self._buyers.of(request, now_s=self._now_s())
         if buyer is None:
             return refuse(request, Code.LOGIN_REQUIRED)
         desk = self._desk_of(sale_id)
@@ -133,38 +196,53 @@ class LineRoutes:
         place = self._place(request.headers.get(PLACE_HEADER, ""), buyer, sale_id)
         if place is None:
             return refuse(request, Code.PLACE_INVALID)
-        document = desk.document
-        if document is None or document.phase is Phase.DEGRADED:
-            return refuse(request, Code.UNAVAILABLE)
-        if document.phase is Phase.PAUSED:
-            return refuse(request, Code.PAUSED)
-        if document.phase is Phase.ENDED:
-            return refuse(request, Code.ENDED)
-        if document.phase is Phase.WAITING or place.index >= document.head:
-            ahead = max(1, place.index - document.head + 1)
-            wait_ms = ahead * 1000 // (desk.live.sale.line_rate or 1000)
-            return refuse(
-                request,
-                Code.NOT_YOUR_TURN,
-                retry_after_ms=min(CLAIM_WAIT_MS_MAX, max(CLAIM_WAIT_MS_MIN, wait_ms)),
-            )
-        claimed = await desk.admission.claim(place, place.index)
+        limited = self._limits.claiming(request, buyer)
+        if limited is not None:
+            return refuse(request, limited.code, retry_after_ms=limited.retry_after_ms)
+        position = self._claimable(request, desk, place)
+        if isinstance(position, Response):
+            return position
+        claimed = await desk.admission.claim(place, position)
         if isinstance(claimed, ClaimRefusal):
             return refuse(request, CLAIM_CODES[claimed.code], retry_after_ms=claimed.retry_after_ms)
-        sealed = seal_pass(self._keys, claimed.admission, expires_s=desk.live.sale.closes_ms // 1000 + PLACE_GRACE_S)
-        return answer({"pass": sealed, "expires_ms": claimed.ends_ms})
+        sealed = seal_pass(self._keys, claimed.admission, expires_s=_ends_s(desk))
+        return answer({"pass": sealed, "state": LineState.ADMITTED, "ends_ms": claimed.ends_ms})
+
+    def _claimable(self, request: Request, desk: LineDesk, place: Place) -> int | Response:
+        """The position to claim with, or what this worker knows for sure without asking anybody."""
+        turn, view = desk.turn(place), desk.view()
+        match turn.state:
+            case LineState.ENDED:
+                return refuse(request, Code.ENDED)
+            case LineState.SOLD_OUT:
+                return refuse(request, Code.SOLD_OUT)
+            case LineState.DEGRADED:
+                return refuse(request, Code.UNAVAILABLE)
+            case LineState.PAUSED:
+                return refuse(request, Code.PAUSED)
+        if view.phase is not Phase.LIVE:
+            wait_ms = max(1, min(OPENING_WAIT_MS_MAX, view.sale.opens_ms - view.now_ms))
+            return refuse(request, Code.NOT_OPEN, retry_after_ms=wait_ms)
+        found = view.lane(place.lane)
+        if turn.position is None or found is None or turn.position >= found[0].head:
+            return refuse(request, Code.NOT_YOUR_TURN, retry_after_ms=turn.ask_again_ms)
+        return turn.position
 
     def _place(self, sealed: str, buyer: bytes, sale_id: str) -> Place | None:
         return read_place(self._keys, sealed, buyer, sale_id, now_s=self._now_s())
 
     def _told(self, desk: LineDesk, place: Place, sealed: str, *, status: int) -> Response:
-        document = desk.document
-        head = document.head if document is not None else 0
-        called = document is not None and document.phase is Phase.OPEN and place.index < head
-        content = {
-            "place": sealed,
-            "position": place.index + 1,
-            "ahead": max(0, place.index - head),
-            "state": "your_turn" if called else "waiting",
-        }
-        return answer(content, status=status)
+        return answer({"place": sealed, **desk.turn(place).document()}, status=status)
+
+
+def _ends_s(desk: LineDesk) -> int:
+    """When seals of this sale end: a place with the sale; whether a pass is still good is for Redis to say."""
+    return desk.live.sale.closes_ms // 1000 + PLACE_GRACE_S
+
+
+def _until_lobby_ms(view: View, refusal: JoinRefusal) -> int | None:
+    """When it is worth asking again: once the lobby opens; None where the code says it all."""
+    opens_ms = view.sale.lobby_opens_ms
+    if refusal is not JoinRefusal.NOT_OPEN_YET or opens_ms is None:
+        return None
+    return max(1, min(OPENING_WAIT_MS_MAX, opens_ms - view.now_ms))

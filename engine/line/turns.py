@@ -66,7 +66,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """Where a visitor stands. Positions count from 1 here, as people do; None where it is not known or not told."""
+    """Where a visitor stands. Positions count from 0; None where something is not known or not told."""
 
     state: LineState
     lane_id: str | None
@@ -128,7 +128,7 @@ def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = 
         state=state,
         lane_id=None if place is None else sale.lanes[place.lane].lane_id,
         cohort=None if place is None else place.cohort.name.lower(),
-        position=None if position is None else position + 1,
+        position=position,
         ahead=ahead,
         wait_s=wait_s,
         chance=chance,

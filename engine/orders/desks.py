@@ -4,7 +4,6 @@ This is where stock and line meet: the public document tells of both.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,13 +13,11 @@ from engine import telemetry
 from engine.catalog.board import Board, LiveSale
 from engine.infra.outage import Outage
 from engine.line.desk import LineDesk
-from engine.line.document import LineDocument, Phase, band_of, phase_of, write_document
+from engine.line.document import Band, LineDocument, band_of
 from engine.orders.placing import Placer
 from engine.stock.desk import StockDesk
 
 log = structlog.get_logger(__name__)
-
-DEGRADED_AFTER_S = 3.0  # a document older than this admits nobody
 
 
 @dataclass(slots=True)
@@ -36,9 +33,17 @@ class Desk:
 class Desks:
     """Finds the desk of a sale; `open_desk` makes one for a sale seen for the first time."""
 
-    def __init__(self, board: Board, open_desk: Callable[[LiveSale], Desk]) -> None:
+    def __init__(
+        self,
+        board: Board,
+        open_desk: Callable[[LiveSale], Desk],
+        *,
+        publish: Callable[[str, LineDocument], None] = lambda _sale_id, _document: None,
+    ) -> None:
+        """`publish` is told every new document."""
         self._board = board
         self._open_desk = open_desk
+        self._publish = publish
         self._desks: dict[str, Desk] = {}
 
     def of(self, sale_id: str) -> Desk | None:
@@ -64,35 +69,21 @@ class Desks:
 
     async def _refresh(self, desk: Desk) -> None:
         if not desk.live.fenced:
-            try:
-                await desk.stock.refresh()
-                await desk.line.refresh()
-            except Outage as outage:
-                log.warning("snapshot_not_refreshed", sale=desk.live.sale.sale_id, reason=str(outage))
-        desk.line.document = _document(desk)
+            for failure in await asyncio.gather(desk.stock.refresh(), desk.line.refresh(), return_exceptions=True):
+                if isinstance(failure, Outage):
+                    log.warning("snapshot_not_refreshed", sale=desk.live.sale.sale_id, reason=str(failure))
+                elif failure is not None:
+                    raise failure
+        self._publish(desk.live.sale.sale_id, desk.line.write(_bands(desk)))
 
 
-def _document(desk: Desk) -> LineDocument:
-    sale, snapshot = desk.live.sale, desk.stock.snapshot
-    now_ms = desk.stock.redis_now_ms()
-    if snapshot is None or now_ms is None or desk.live.fenced or desk.stock.age_s() > DEGRADED_AFTER_S:
-        phase, now_ms = Phase.DEGRADED, now_ms or time.time_ns() // 1_000_000
-    else:
-        phase = phase_of(
-            now_ms=now_ms, opens_ms=snapshot.opens_ms, closes_ms=snapshot.closes_ms, paused=snapshot.paused
-        )
-    shelves = snapshot.shelves if snapshot else {}
+def _bands(desk: Desk) -> dict[str, Band]:
+    """How much is left of each SKU, as far as this worker knows."""
+    shelves = desk.stock.snapshot.shelves if desk.stock.snapshot else {}
     for kind in ("free", "held", "sold"):
         telemetry.SHELF_UNITS.labels(kind).set(sum(getattr(shelf, kind) for shelf in shelves.values()))
-    return write_document(
-        sale_id=sale.sale_id,
-        now_ms=now_ms,
-        phase=phase,
-        line=desk.line.head,
-        rate_per_s=sale.line_rate or 1000,
-        bands={
-            sku.sku_id: band_of(capacity=shelf.capacity, free=shelf.free, held=shelf.held)
-            for sku in sale.skus
-            if (shelf := shelves.get(sku.sku_id))
-        },
-    )
+    return {
+        sku.sku_id: band_of(capacity=shelf.capacity, free=shelf.free, held=shelf.held)
+        for sku in desk.live.sale.skus
+        if (shelf := shelves.get(sku.sku_id))
+    }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.line.states import LineState
 from engine.orders.states import State
 from engine.web.problems import PROBLEMS, Code
 
@@ -79,6 +80,10 @@ def test_codes_in_code_are_the_codes_of_the_document() -> None:
 
 def test_states_in_code_are_the_states_of_the_document() -> None:
     assert DOCUMENT["components"]["schemas"]["OrderState"]["enum"] == [state.value for state in State]
+
+
+def test_states_of_the_line_in_code_are_those_of_the_document() -> None:
+    assert DOCUMENT["components"]["schemas"]["LineState"]["enum"] == [state.value for state in LineState]
 
 
 def test_every_code_is_documented_under_its_own_status() -> None:

@@ -41,4 +41,4 @@ async def test_document_gets_younger_by_itself(crowd: Crowd, sale: OnSale) -> No
     await asyncio.sleep(1.0)
     later = (await crowd.ask("GET", path)).json
     assert 500 <= later["now_ms"] - first["now_ms"] <= 2500
-    assert later["phase"] == "open"
+    assert later["phase"] == "live"

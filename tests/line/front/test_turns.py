@@ -28,12 +28,12 @@ def turn(seen: object = None, index: int = 300, **options: object) -> Turn:
 
 
 def test_a_live_place_stands_behind_the_whole_lobby() -> None:
-    assert turn(index=0).position == 101
+    assert turn(index=0).position == 100
 
 
 def test_a_lobby_place_stands_where_the_draw_put_it() -> None:
     found = turn_of(view(sight()), lobby_place(7), spread=0.0)
-    assert found.position == permuted(SEED, 7, 100) + 1
+    assert found.position == permuted(SEED, 7, 100)
 
 
 def test_before_the_draw_there_is_no_position_and_no_wait() -> None:
