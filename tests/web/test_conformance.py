@@ -100,6 +100,7 @@ class Shoppers:
     def __init__(self, engine: Engine, sale: OnSale) -> None:
         self._engine = engine
         self._sale = sale
+        self._steered = engine.sell({"floor": 10})  # operators pause it and change its pace; nobody buys there
         self._turn = itertools.count()
         self._current: tuple[Buyer, str] | None = None
 
@@ -120,13 +121,13 @@ class Shoppers:
         buyer, order_no = self.next()
         if "no" in case.path_parameters:
             case.path_parameters["no"] = order_no
+        admin = case.operation.path.startswith("/admin")
         if "sale" in case.path_parameters:
-            case.path_parameters["sale"] = self._sale.sale_id
+            case.path_parameters["sale"] = (self._steered if admin else self._sale).sale_id
         items = case.body.get("items") if isinstance(case.body, dict) else None
         for item, sku in zip(items if isinstance(items, list) else [], self._sale.skus, strict=False):
             if isinstance(item, dict) and "sku" in item:
                 item["sku"] = sku
-        admin = case.operation.path.startswith("/admin")
         return {
             "Authorization": f"Bearer {self._engine.admin_key if admin else buyer.seal}",
             "Floodgate-Place": buyer.places[self._sale.sale_id],
