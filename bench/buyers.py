@@ -20,7 +20,7 @@ from bench.passes import admit
 from bench.shoppers import Errand, connect
 from bench.stack import PASS_S, Stack
 from engine.infra.seals import Opened, Purpose, SealKeys
-from engine.line.place import BUYER_BYTES, NONCE_BYTES, Pass, seal_pass
+from engine.line.place import BUYER_BYTES, NONCE_BYTES, Cohort, Pass, Place, seal_pass, seal_place
 from engine.web.buyers import Privacy
 
 LOGINS_AT_ONCE = 32
@@ -59,6 +59,23 @@ def joins(stack: Stack, sale: str, count: int) -> list[bytes]:
     return [
         requests.join(sale, seal=keys.seal(Purpose.BUYER, secrets.token_bytes(BUYER_BYTES), expires_s=expires_s))
         for _ in range(count)
+    ]
+
+
+def positions(stack: Stack, sale: str, count: int) -> list[bytes]:
+    """One look at the own place each of so many buyers, who stand anywhere among a million."""
+    keys, expires_s = _keys(stack), int(time.time()) + PASS_S
+    places = [
+        Place(secrets.token_bytes(BUYER_BYTES), sale, 0, Cohort.LIVE, 1, secrets.randbelow(1_000_000))
+        for _ in range(count)
+    ]
+    return [
+        requests.position(
+            sale,
+            seal=keys.seal(Purpose.BUYER, place.buyer, expires_s=expires_s),
+            place=seal_place(keys, place, expires_s=expires_s),
+        )
+        for place in places
     ]
 
 

@@ -19,10 +19,10 @@ from engine.infra.redis import RedisStore, open_redis
 from engine.line.joining.enrolling import load_lobby
 from engine.line.joining.ledger import JoinLedger
 from engine.line.joining.records import Joining
-from engine.line.joining.roster import Roster
+from engine.line.joining.roster import Roster, unpack_kept
 from engine.line.joining.scripts import JoinScripts
 from engine.line.pacing.scripts import PaceScripts
-from engine.line.place import BUYER_BYTES
+from engine.line.place import BUYER_BYTES, Cohort, Place
 from engine.line.sight import LineSight
 
 if TYPE_CHECKING:
@@ -80,21 +80,31 @@ async def watching(stack: Stack, sale: str) -> AsyncIterator[Watched]:
 
 def queue_up(stack: Stack, sale: str, count: int) -> None:
     """Let so many new buyers join the live line of the sale."""
-    uvloop.run(_queue_up(stack, sale, count))
+
+    async def join_all() -> None:
+        async with watching(stack, sale) as watched:
+            async for _ in joined(watched, count):
+                pass
+
+    uvloop.run(join_all())
 
 
-async def _queue_up(stack: Stack, sale: str, count: int) -> None:
-    async with watching(stack, sale) as watched:
-        live, sight = watched.live, await watched.drawn()
-        scripts, ledger, roster = JoinScripts(watched.store), JoinLedger(watched.pool), Roster(sale)
-        tail = sight.lanes[0].tail
-        ceiling = await ledger.raise_ceiling(sale, lane=0, tail=tail, ceiling=tail + count)
-        await scripts.extend(live, lane=0, ceiling=ceiling)
-        for at in range(0, count, BATCH):
-            some = [Joining(secrets.token_bytes(BUYER_BYTES), 0) for _ in range(min(BATCH, count - at))]
-            joined = await scripts.join(live, roster, some)
-            if len(joined.places) != len(some) or min(joined.places) < 0:
-                raise RuntimeError(f"{sale}: a join was refused ({joined.code.name})")
+async def joined(watched: Watched, count: int) -> AsyncIterator[list[Place]]:
+    """Let so many new buyers join; their places, batch by batch."""
+    live, sale, sight = watched.live, watched.live.sale.sale_id, await watched.drawn()
+    scripts, ledger, roster = JoinScripts(watched.store), JoinLedger(watched.pool), Roster(sale)
+    tail = sight.lanes[0].tail
+    ceiling = await ledger.raise_ceiling(sale, lane=0, tail=tail, ceiling=tail + count)
+    await scripts.extend(live, lane=0, ceiling=ceiling)
+    for at in range(0, count, BATCH):
+        some = [Joining(secrets.token_bytes(BUYER_BYTES), 0) for _ in range(min(BATCH, count - at))]
+        told = await scripts.join(live, roster, some)
+        if len(told.places) != len(some) or min(told.places) < 0:
+            raise RuntimeError(f"{sale}: a join was refused ({told.code.name})")
+        yield [
+            Place(one.buyer, sale, 0, Cohort.LIVE, live.epoch, unpack_kept(packed).index)
+            for one, packed in zip(some, told.places, strict=True)
+        ]
 
 
 def gather(stack: Stack, sale: str, buyers: Sequence[bytes]) -> None:

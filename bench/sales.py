@@ -10,8 +10,8 @@ from bench.requests import sku_of
 PAST, FUTURE = "2020-01-01T00:00:00", "2098-01-01T00:00:00"
 
 # What each sale is for. Of the line: joined live while it sells; joined in its lobby; with a few and with many people
-# waiting; one whose doors open; one whose Redis is lost.
-LIVE, LOBBY, FEW, MANY, DOORS, LOST = "live", "lobby", "few", "many", "doors", "lost"
+# waiting; one whose people are let through; one whose doors open; one whose Redis is lost.
+LIVE, LOBBY, FEW, MANY, TILL, DOORS, LOST = "live", "lobby", "few", "many", "till", "doors", "lost"
 # One that is bought empty before it is measured, and one that never ends.
 SOLD_OUT, OPEN = "soldout", "open"
 
@@ -65,6 +65,7 @@ LINING = (
     SaleSpec(sale_id=LOBBY, units=1000, opens_at=FUTURE),
     SaleSpec(sale_id=FEW, units=1000, rate_per_s=1),
     SaleSpec(sale_id=MANY, units=1000, rate_per_s=1),
+    SaleSpec(sale_id=TILL, units=1000, rate_per_s=1),
     SaleSpec(sale_id=DOORS, units=1000, opens_at=FUTURE),
     SaleSpec(sale_id=LOST, units=1000, opens_at=FUTURE),
 )

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.figures.claiming import claims
 from bench.figures.common import FULL, QUICK, Bench, RoundSpoilt, server_core
 from bench.figures.joining import joins
 from bench.figures.lining import line
@@ -38,7 +39,11 @@ class House:
 
 
 HOUSES = (
-    House("line", LINING, {"polls": polls, "line": line, "joins": joins, "recovery": recovery, "doors": doors}),
+    House(
+        "line",
+        LINING,
+        {"polls": polls, "line": line, "joins": joins, "claims": claims, "recovery": recovery, "doors": doors},
+    ),
     House(
         "selling",
         SELLING,

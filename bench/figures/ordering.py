@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from statistics import median
 
 import uvloop
 
@@ -84,6 +85,8 @@ def orders(bench: Bench) -> list[Figure]:
             lambda: reference_rate("obvious design", first),
             lambda: reference_rate("one hot row", second),
         )
+    if bench.rounds["orders"][0][1].seconds:
+        bench.unit_costs["web_order_us"] = bench.cost_us("orders", of="web-")
     return [
         figure(
             "durable orders, whole stack",
@@ -141,6 +144,7 @@ def redis_time(bench: Bench) -> list[Figure]:
         return (now_us - used_us) / (bench.pace.batches * batch)
 
     values = [uvloop.run(reserve_all()) for _ in range(bench.pace.rounds)]
+    bench.unit_costs["redis_reserve_us"] = median(values)
     return [
         figure(
             f"Redis time per reservation, batches of {batch}",

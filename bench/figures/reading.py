@@ -108,7 +108,7 @@ def polls(bench: Bench) -> list[Figure]:
             yardsticks=with_few,
             unit="/s",
             against="/s",
-            target=1.1,
+            target=1.2,
             at_most=True,
         ),
     ]
