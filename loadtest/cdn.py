@@ -13,19 +13,23 @@ import asyncio
 
 from yarl import URL
 
-from loadtest.protocol import LineDocument, line_from
+from loadtest.calls import Calls
+from loadtest.line import LineDocument, line_from
 from loadtest.wire import Outage, Wire
 
 REFRESH_S = 0.25
 
 
 class LineCache:
-    """Holds the newest line document; `run` refreshes it until cancelled."""
+    """Holds the newest line document, and when it called whom; `run` refreshes it until cancelled."""
 
     def __init__(self, wire: Wire, url: URL) -> None:
         self._wire = wire
         self._url = url
         self._document: LineDocument | None = None
+        self.calls = Calls()
+        self.over = asyncio.Event()
+        """The document says that nobody gets anything any more; the next look of whoever waits will tell them so."""
         self.read_count = 0
 
     async def first(self) -> LineDocument:
@@ -51,3 +55,8 @@ class LineCache:
             return
         if reply.status == 200:
             self._document = line_from(reply.body)
+            self.calls.note(self._document.lanes, at_s=asyncio.get_running_loop().time())
+            if self._document.is_over:
+                self.over.set()
+            else:
+                self.over.clear()

@@ -7,6 +7,11 @@ would not run, 130 stopped by a signal.
 
 The report, `.run/demo-report.json`, holds the figures of `verdict.py` and these:
 orders_per_s, refusals_per_s   acknowledged and refused orders in the best whole second
+draw_verified                  `floodgate verify-draw` holds: rules, every entry, seed, one buyer's proof
+lobby_size                     people who took part in the draw
+kendall_tau, kendall_tau_of_all, admitted, came_late, largest_overtaking
+                               how fair the line was; see `fairness.py`
+show_rate                      of the phones that saw their call, the share that came
 order_p50_ms, order_p99_ms     from a buyer's tap to the acknowledged order, waits and retries included
 duration_s                     the whole run, from starting the stack to its last process gone
 """
@@ -18,11 +23,13 @@ import asyncio
 import os
 import platform
 import resource
+import shutil
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +37,9 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from loadtest.drop import DropRun, Evidence, Plan
-from loadtest.journal import percentile_ms
+from loadtest.drop import DropRun, Plan
+from loadtest.journal import Journal, percentile_ms
+from loadtest.reckoning import Evidence, Tools
 from loadtest.screen import Screen, summary
 from loadtest.stack import Stack, StackError
 from loadtest.verdict import Judgement, judge
@@ -40,9 +48,13 @@ RUN = Path(".run")
 HOME = RUN / "demo"
 LOG = RUN / "demo-stack.log"
 REPORT = RUN / "demo-report.json"
+DRAW = RUN / "draw"
 SALE_FILE = Path("examples/concert.toml")
 OPENS_IN_S = 8
 """From applying the sale, the last step of the start, to the opening: the time of the lobby."""
+ENVIRONMENT = {"FLOODGATE_LINE_CLAIM_WINDOW_S": "10", "FLOODGATE_LINE_PASS_SERVING_S": "6"}
+"""Times that belong to the hold: it is 12 s here and not ten minutes, so nobody is waited for a minute and a half, and
+nobody chooses for two."""
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPEN_FILES = 4096
 BUSY_SHARE = 0.8
@@ -62,6 +74,10 @@ def audit_command(config: str) -> list[str]:
     return [*_floodgate(), "--config", config, "audit", "--json"]
 
 
+def tools() -> Tools:
+    return Tools(audit=audit_command, verify_draw=[*_floodgate(), "verify-draw"], draw_folder=DRAW)
+
+
 def _floodgate() -> list[str]:
     return [str(Path(sys.executable).with_name("floodgate"))]
 
@@ -70,6 +86,7 @@ async def run(arguments: argparse.Namespace, *, stack: Stack, console: Console) 
     began = time.monotonic()
     plan = Plan(buyer_count=arguments.buyers, seed=arguments.seed, chaos_every_s=arguments.chaos)
     is_live = console.is_terminal and not arguments.plain
+    shutil.rmtree(DRAW, ignore_errors=True)
     try:
         console.print(f"Starting the stack (log: {LOG}) ...", highlight=False)
         await stack.start()
@@ -78,7 +95,7 @@ async def run(arguments: argparse.Namespace, *, stack: Stack, console: Console) 
             highlight=False,
         )
         with Screen(console, is_live=is_live) as screen:
-            evidence = await DropRun(stack, plan, screen=screen, audit_command=audit_command).go()
+            evidence = await DropRun(stack, plan, screen=screen, tools=tools()).go()
         if arguments.keep:
             await _keep(stack, console)
     finally:
@@ -117,6 +134,12 @@ def build_report(judgement: Judgement, evidence: Evidence, *, plan: Plan, durati
         "refunded_fen": judgement.refunded_fen,
         "lost_paid": judgement.lost_paid,
         "double_paid": judgement.double_paid,
+        "draw_verified": evidence.draw.is_verified,
+        "lobby_size": evidence.draw.lobby_size,
+        "drawn_after_s": evidence.draw.drawn_after_s,
+        **asdict(evidence.fairness()),
+        "overtaking_max": evidence.called_in_a_look,
+        "show_rate": _show_rate(journal),
         "orders_per_s": max(journal.orders_at.values(), default=0),
         "refusals_per_s": max(journal.refusals_at.values(), default=0),
         "order_p50_ms": percentile_ms(journal.order_s, 0.50),
@@ -137,6 +160,9 @@ def build_report(judgement: Judgement, evidence: Evidence, *, plan: Plan, durati
         "outages": _outages(evidence),
         "line_document_reads": evidence.line_reads,
         "killed": evidence.killed,
+        "draw_checks": evidence.draw.checks,
+        "line": evidence.line,
+        "room_waits": journal.room_waits,
         "audit": evidence.audit,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
@@ -145,6 +171,11 @@ def build_report(judgement: Judgement, evidence: Evidence, *, plan: Plan, durati
         "generator_lag_p99_ms": late_p99_ms,
         "generator_is_suspect": share > BUSY_SHARE or late_p99_ms > LATE_P99_MS,
     }
+
+
+def _show_rate(journal: Journal) -> float:
+    came = sum(one.asked_s is not None for one in journal.claimings)
+    return round(came / len(journal.claimings), 4) if journal.claimings else 0.0
 
 
 def _ends(evidence: Evidence) -> dict[str, int]:
@@ -199,7 +230,7 @@ def main(arguments: Sequence[str] | None = None, *, stack: Stack | None = None) 
     console = Console()
     RUN.mkdir(exist_ok=True)
     allow_open_files()
-    stack = stack or Stack(up_command(workers=options.workers), home=HOME, log=LOG)
+    stack = stack or Stack(up_command(workers=options.workers), home=HOME, log=LOG, environment=ENVIRONMENT)
 
     async def until_told_to_stop() -> int:
         task = asyncio.ensure_future(run(options, stack=stack, console=console))

@@ -1,7 +1,7 @@
-"""One whole drop against a running stack: the crowd, the watching, the settling, the gathering of evidence.
+"""One whole drop against a running stack: the lobby, the draw, the rush, and what is told about it meanwhile.
 
-It judges nothing and starts nothing; it reaches the stack over HTTP and by the audit command, and hands back
-what everybody saw.
+It judges nothing and starts nothing; it reaches the stack over HTTP and by its commands, and hands back what
+everybody saw.
 """
 
 from __future__ import annotations
@@ -9,36 +9,39 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import subprocess
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from yarl import URL
 
 from loadtest.buyer import Buyer, Drop
-from loadtest.cdn import LineCache
+from loadtest.cdn import REFRESH_S, LineCache
+from loadtest.draw import BEFORE, keep
 from loadtest.journal import Journal, percentile_ms
+from loadtest.line import LineDocument
 from loadtest.population import people
-from loadtest.protocol import Phone, Refusal, Sale, Shop, sale_from
-from loadtest.screen import Screen, View
+from loadtest.protocol import Phone, Sale, Shop, sale_from
+from loadtest.reckoning import Evidence, Reckoning, Tools
+from loadtest.screen import LineView, Screen, View
 from loadtest.stack import Stack, StackError
-from loadtest.verdict import Booked, Facts, Ledgered, Stock
 from loadtest.watch import Watch
-from loadtest.wire import Outage, Wire
+from loadtest.wire import Wire
 
 SALE = "concert"
 DROP_MAX_S = 70.0
 """After the opening the buyers have this long, twice what they need; whoever still asks then was not served."""
 CHAOS_S = 30.0
 """After the opening no process is killed any more, so that what was hurt can heal within the run."""
-SETTLE_MAX_S = 25.0
 SALE_MAX_S = 10.0
-DRAW_S = 0.25
-READERS = 48
-AUDIT_TIMEOUT_S = 60.0
+SHOW_S = 0.25
+POLL_S = 0.05
+LAST_MOMENT_S = 0.3
+"""Nobody sets out for the lobby later than this before the opening."""
+LATE_GRACE_S = 1.0
+"""Beyond the longest wait between two looks at the document and its age: who asks later was not looking."""
 
 FIRST_WISHES = {"sat-floor": 4.0, "sat-stand": 2.0, "sun-floor": 3.0, "sun-stand": 1.5}
 """Saturday and the floor are what most people came for; an unknown SKU weighs 1."""
@@ -55,41 +58,6 @@ FAULTS: Mapping[str, Any] = {
 engine has to ask. Losing stops when the holds begin to lapse: of money that arrives unannounced for an order
 that is already closed nobody could learn, except from the next day's bill."""
 FAULTS_LATER: Mapping[str, Any] = {**FAULTS, "callback_loss": 0.0}
-
-
-@dataclass(slots=True)
-class Evidence:
-    """Everything a run left behind, for the verdict and for the report."""
-
-    sale: Sale
-    journal: Journal
-    booked: list[Booked] = field(default_factory=list)
-    ledger: list[Ledgered] = field(default_factory=list)
-    stock: dict[str, Stock] = field(default_factory=dict)
-    orders_by_state: dict[str, int] = field(default_factory=dict)
-    audit: Any = None
-    audit_findings: list[str] = field(default_factory=list)
-    unsettled: list[str] = field(default_factory=list)
-    killed: list[str] = field(default_factory=list)
-    rush_s: float = 0.0
-    rush_cpu_s: float = 0.0
-    """Wall and CPU seconds of this process from the first buyer to the last."""
-    line_reads: int = 0
-
-    def facts(self, *, left_running: Sequence[str]) -> Facts:
-        return Facts(
-            per_buyer_max=self.sale.per_buyer_max,
-            told=list(self.journal.told.values()),
-            booked=self.booked,
-            ledger=self.ledger,
-            stock=self.stock,
-            orders_by_state=self.orders_by_state,
-            wanted=self.journal.wanted,
-            complaints=self.journal.complaints,
-            audit_findings=self.audit_findings,
-            unsettled=self.unsettled,
-            left_running=left_running,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +78,12 @@ class DropRun:
         plan: Plan,
         *,
         screen: Screen,
-        audit_command: Callable[[str], Sequence[str]],
+        tools: Tools,
     ) -> None:
         self._stack = stack
         self._plan = plan
         self._screen = screen
-        self._audit_command = audit_command
+        self._tools = tools
         self._dice = random.Random(plan.seed)
         self._journal = Journal(buyer_count=plan.buyer_count)
         self._chapter = "lobby"
@@ -130,14 +98,17 @@ class DropRun:
             # What the crowd consists of stays; searching it for garbage would only steal time from the run.
             gc.freeze()
             try:
-                for helper in (self._cache.run(), self._watch.run(), self._draw(), self._follow_the_clock()):
+                for helper in (self._cache.run(), self._watch.run(), self._show(), self._follow_the_clock()):
                     self._help(helper)
                 self._help(self._guard())
                 if self._plan.chaos_every_s is not None:
                     self._help(self._hurt(every_s=self._plan.chaos_every_s))
                 await self._rush(buyers)
-                await self._settle()
-                await self._gather()
+                self._chapter = "settling"
+                reckoning = Reckoning(self._wire, self._stack, self._watch, self._evidence, self._tools)
+                await reckoning.settle()
+                self._chapter = "audit"
+                await reckoning.gather()
             finally:
                 for task in (*buyers, *self._helpers):
                     task.cancel()
@@ -162,6 +133,9 @@ class DropRun:
         self._cache = LineCache(self._wire, shop.line)
         document = await self._cache.first()
         self._opens_at = self._clock() + max(0.0, (sale.opens_ms - document.now_ms) / 1000)
+        self._draws_at = self._clock() + max(0.0, (document.draws_ms - document.now_ms) / 1000)
+        self._evidence.look_s = document.poll.look_s + REFRESH_S + LATE_GRACE_S
+        await self._keep_rules(shop)
         drop = Drop(
             sale=sale,
             cache=self._cache,
@@ -173,13 +147,21 @@ class DropRun:
         crowd = people(
             count=self._plan.buyer_count,
             seed=self._plan.seed,
-            lobby_s=max(0.0, self._opens_at - self._clock() - 0.3),
+            lobby_s=max(0.0, self._opens_at - self._clock() - LAST_MOMENT_S),
             hold_s=sale.hold_s,
             popularity={row.sku: FIRST_WISHES.get(row.sku, 1.0) for row in sale.skus},
         )
         return [
             asyncio.create_task(Buyer(one, Phone(self._wire, shop, openid=one.openid), drop).act()) for one in crowd
         ]
+
+    async def _keep_rules(self, shop: Shop) -> None:
+        """What the draw says before it is made."""
+        reply = await self._wire.ask("draw", "GET", shop.draw)
+        if reply.status == 200:
+            keep(self._tools.draw_folder, BEFORE, reply.body)
+        else:
+            self._evidence.draw.findings.append(f"the rules were not to be had before the draw: {reply.outcome}")
 
     async def _read_sale(self, shop: Shop) -> Sale:
         """The workers learn of a new sale within a moment of its being applied."""
@@ -214,72 +196,29 @@ class DropRun:
         self._evidence.rush_s = self._clock() - began
         self._evidence.rush_cpu_s = time.process_time() - cpu_began
         self._evidence.line_reads = self._cache.read_count
-
-    async def _settle(self) -> None:
-        """Let holds lapse, closings finish and refunds arrive; what does not is named in the evidence."""
-        self._chapter = "settling"
-        until = self._clock() + SETTLE_MAX_S
-        while True:
-            self._stack.check()
-            fresh = await self._watch.sample()
-            moving = self._watch.in_motion() if fresh else ["the sale, which no admin listener would show"]
-            if not moving or self._clock() > until:
-                break
-            await asyncio.sleep(0.3)
-        self._evidence.unsettled = moving
-        self._evidence.stock = self._watch.stock
-        self._evidence.orders_by_state = self._watch.orders_by_state
-
-    async def _gather(self) -> None:
-        """Read every buyer's orders, WeChat's ledger, and the engine's own audit."""
-        self._chapter = "audit"
-        free = asyncio.Semaphore(READERS)
-
-        async def read(phone: Phone) -> None:
-            async with free:
-                try:
-                    orders = await phone.orders()
-                except Outage:
-                    orders = Refusal(503, "UNAVAILABLE", None)
-            if isinstance(orders, Refusal):
-                self._journal.complain(f"one's own orders could not be listed: {orders.code}")
-                return
-            self._evidence.booked.extend(
-                Booked(phone.openid, order.order_no, order.state, order.amount_fen, order.units) for order in orders
-            )
-
-        await asyncio.gather(*(read(phone) for phone in self._journal.phones.values()))
-        simulator = URL(self._stack.addresses().simulator_url)
-        reply = await self._wire.ask("ledger", "GET", simulator / "_admin/ledger")
-        self._evidence.ledger = [
-            Ledgered(
-                row["out_trade_no"],
-                row["total_fen"],
-                row["trade_state"],
-                row.get("transaction_id") or None,
-                row["refunded_fen"],
-            )
-            for row in reply.body["orders"]
-        ]
-        command = self._audit_command(self._stack.addresses().config)
-        self._evidence.audit, self._evidence.audit_findings = await asyncio.to_thread(audit, command)
+        self._evidence.called_in_a_look = self._cache.calls.most_within(self._evidence.look_s)
 
     # Beside the buyers.
 
     def _help(self, work: Coroutine[Any, Any, None]) -> None:
         self._helpers.append(asyncio.create_task(work))
 
-    async def _draw(self) -> None:
+    async def _show(self) -> None:
         while True:
             now = self._clock()
             self._journal.second = int(now - self._started)
             self._screen.show(self._view(now))
-            await asyncio.sleep(DRAW_S)
+            await asyncio.sleep(SHOW_S)
 
     async def _follow_the_clock(self) -> None:
+        await asyncio.sleep(self._draws_at - self._clock())
+        self._chapter = "draw"
+        while not self._cache.look().is_drawn:  # noqa: ASYNC110 - a document, not an event
+            await asyncio.sleep(POLL_S)
+        self._evidence.draw.drawn_after_s = round(self._clock() - self._draws_at, 2)
         await asyncio.sleep(self._opens_at - self._clock())
         self._chapter = "drop"
-        await asyncio.sleep(self._evidence.sale.hold_s - 1)
+        await asyncio.sleep(self._opens_at + self._evidence.sale.hold_s - 1 - self._clock())
         await self._set_faults(FAULTS_LATER)
 
     async def _hurt(self, *, every_s: float) -> None:
@@ -312,6 +251,7 @@ class DropRun:
             tiers={row.sku: f"{row.session} {row.title}  ¥{row.price_fen / 100:,.0f}" for row in sale.skus},
             stock=watch.stock,
             stages=journal.stages,
+            line=_line_view(self._cache.look(), drawn_after_s=self._evidence.draw.drawn_after_s),
             orders_per_s=journal.orders_at[journal.second - 1],
             refusals_per_s=journal.refusals_at[journal.second - 1],
             order_count=len(journal.order_s),
@@ -323,21 +263,17 @@ class DropRun:
         )
 
 
+def _line_view(document: LineDocument, *, drawn_after_s: float | None) -> LineView:
+    lanes = document.lanes.values()
+    return LineView(
+        lobby=sum(lane.lobby for lane in lanes),
+        waiting=sum(max(0, lane.end - lane.head) for lane in lanes),
+        called=sum(lane.head for lane in lanes),
+        rate_per_s=sum(lane.rate_per_s for lane in lanes),
+        band=document.band,
+        drawn_after_s=drawn_after_s,
+    )
+
+
 async def _wait(tasks: Sequence[asyncio.Task[None]], *, timeout_s: float) -> None:
     await asyncio.wait(tasks, timeout=timeout_s)
-
-
-def audit(command: Sequence[str]) -> tuple[Any, list[str]]:
-    """Run the engine's own audit; returns its document and what it found wrong."""
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=AUDIT_TIMEOUT_S, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return None, [f"no answer within {AUDIT_TIMEOUT_S:g} s"]
-    try:
-        document = orjson.loads(done.stdout)
-    except orjson.JSONDecodeError:
-        document = None
-    if done.returncode == 0 and document is not None:
-        return document, []
-    said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()
-    return document, [f"exit status {done.returncode}: {said[-500:]}"]

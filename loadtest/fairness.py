@@ -4,11 +4,15 @@ Pure: claims in, figures out. Only people of one lane are compared, each with th
 a phone knows: when it sent a claim and when the answer came. What happened between the two is not known, so nobody
 is accused of what may have crossed on its way.
 
-kendall_tau         +1 when people were let in exactly in the order of their positions, 0 when at random, -1 when
-                    backwards: (pairs in order - pairs out of order) / pairs. Over those who were punctual: a line
-                    cannot let in somebody who has not come, so whoever asked later than `late_after_s` after they
-                    were called is counted in `came_late` and left out here, and is in `kendall_tau_of_all`. It stays
-                    below 1 in a fair line, because people look at the document every few seconds and not all at once.
+kendall_tau         Of the pairs of people who competed, those let in by position less those let in against it, over
+                    all of them: 1 when nobody ahead had to wait for somebody behind, -1 when everybody had. A pair
+                    competes when the one ahead had asked before the one behind sent the claim that got in, and when
+                    one of the two was in before the other's claim left: a line cannot let in who has not come, and
+                    nobody knows the order of claims that cross on their way.
+kendall_tau_of_all  The same over every pair, by when the answer came, as if everybody had come the moment they were
+                    called. People look at the document every few seconds, and some are late: how far this is below 1
+                    says how people come, and nothing about the line.
+came_late           Those who asked later than `late_after_s` after they were called, and got in.
 largest_overtaking  The most positions by which somebody was passed over. A person is passed over when the engine had
                     told them to wait for room, then let in somebody behind them, and then told them to wait again.
                     Whoever is let in while the one ahead is not asking takes nothing from them: their room is kept.
@@ -16,9 +20,10 @@ largest_overtaking  The most positions by which somebody was passed over. A pers
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 NOBODY = 1 << 62
 
@@ -55,7 +60,7 @@ class Claiming:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """The figures of one run. The taus are None with fewer than two people to compare."""
+    """The figures of one run. The taus are None where nobody can be compared."""
 
     kendall_tau: float | None
     kendall_tau_of_all: float | None
@@ -67,58 +72,68 @@ class Fairness:
 def fairness_of(claimings: Sequence[Claiming], *, late_after_s: float) -> Fairness:
     """Measure everybody who was called."""
     admitted = [one for one in claimings if one.admitted_s is not None]
-    punctual = [one for one in admitted if (one.asked_s or 0.0) <= one.called_s + late_after_s]
     return Fairness(
-        kendall_tau=_tau_of(punctual),
-        kendall_tau_of_all=_tau_of(admitted),
+        kendall_tau=_tau_of(admitted),
+        kendall_tau_of_all=_tau_of([_as_if_punctual(one) for one in admitted]),
         admitted=len(admitted),
-        came_late=len(admitted) - len(punctual),
+        came_late=sum((one.asked_s or 0.0) > one.called_s + late_after_s for one in admitted),
         largest_overtaking=largest_overtaking(claimings),
     )
+
+
+def _as_if_punctual(one: Claiming) -> Claiming:
+    """Somebody who was there from the beginning, and whose claim took no time."""
+    return replace(one, asked_s=-inf, asked_well_s=one.admitted_s)
 
 
 def _tau_of(admitted: Iterable[Claiming]) -> float | None:
     """The lanes' taus weighted by their pairs: people of two lanes stand in no order."""
     ordered, pairs = 0, 0
     for lane in _by_lane(admitted):
-        more_ordered, more_pairs = concordance([(one.position, one.admitted_s or 0.0) for one in lane])
+        more_ordered, more_pairs = concordance(lane)
         ordered, pairs = ordered + more_ordered, pairs + more_pairs
     return round(ordered / pairs, 4) if pairs else None
 
 
-def concordance(people: Sequence[tuple[int, float]]) -> tuple[int, int]:
-    """Of (position, instant) with distinct positions: pairs in order less pairs out of order, and all pairs.
+def concordance(lane: Sequence[Claiming]) -> tuple[int, int]:
+    """Of the pairs of one lane that competed: those in order less those against it, and all of them.
 
-    O(n log n). A pair of one instant is in neither order.
+    O(n log^2 n): people enter when they asked, and each claim that got in is held against those ahead who are there:
+    who of them was in before it left, and who sent the claim that got in after it was answered.
     """
-    by_instant = sorted(people, key=lambda one: (one[1], one[0]))
-    ranks = {position: rank for rank, position in enumerate(sorted(position for position, _ in people))}
-    counted = [0] * (len(people) + 1)
-    swapped = tied = run = 0
-    before: float | None = None
-    for seen, (position, instant) in enumerate(by_instant):
-        run = run + 1 if instant == before else 0
-        tied += run
-        before = instant
-        swapped += seen - _count_below(counted, ranks[position])
-        _count(counted, ranks[position])
-    pairs = len(people) * (len(people) - 1) // 2
-    return pairs - tied - 2 * swapped, pairs
+    let_in = [one for one in lane if one.asked_s is not None and one.asked_well_s is not None]
+    ranks = {position: rank for rank, position in enumerate(sorted(one.position for one in let_in))}
+    entering = sorted(let_in, key=_asked_s)
+    answers: list[list[float]] = [[] for _ in range(len(let_in) + 1)]
+    leavings: list[list[float]] = [[] for _ in range(len(let_in) + 1)]
+    sooner = later = upcoming = 0
+    for behind in sorted(let_in, key=_asked_well_s):
+        while upcoming < len(entering) and _asked_s(entering[upcoming]) <= _asked_well_s(behind):
+            one = entering[upcoming]
+            at = ranks[one.position] + 1
+            while at < len(answers):
+                insort(answers[at], _admitted_s(one))
+                insort(leavings[at], _asked_well_s(one))
+                at += at & -at
+            upcoming += 1
+        at = ranks[behind.position]
+        while at:
+            sooner += bisect_right(answers[at], _asked_well_s(behind))
+            later += len(leavings[at]) - bisect_right(leavings[at], _admitted_s(behind))
+            at -= at & -at
+    return sooner - later, sooner + later
 
 
-def _count(counted: list[int], rank: int) -> None:
-    at = rank + 1
-    while at < len(counted):
-        counted[at] += 1
-        at += at & -at
+def _asked_s(one: Claiming) -> float:
+    return inf if one.asked_s is None else one.asked_s
 
 
-def _count_below(counted: list[int], rank: int) -> int:
-    at, below = rank, 0
-    while at:
-        below += counted[at]
-        at -= at & -at
-    return below
+def _asked_well_s(one: Claiming) -> float:
+    return inf if one.asked_well_s is None else one.asked_well_s
+
+
+def _admitted_s(one: Claiming) -> float:
+    return inf if one.admitted_s is None else one.admitted_s
 
 
 def largest_overtaking(claimings: Iterable[Claiming]) -> int:

@@ -10,7 +10,9 @@ import enum
 from collections import Counter
 from collections.abc import Sequence
 
-from loadtest.protocol import Order, Pass, Phone
+from loadtest.fairness import Claiming
+from loadtest.line import Pass, Place
+from loadtest.protocol import Order, Phone
 from loadtest.verdict import Told, reachable
 
 ORDER = "order"
@@ -37,6 +39,14 @@ class Journal:
         self.phones: dict[str, Phone] = {}
         """Whose orders are read at the end: all who were told of one, and all who may have one untold."""
         self.wanted: Counter[str] = Counter()
+        self.places: dict[str, Place] = {}
+        """The place of every buyer by openid, as it was told last."""
+        self.witness: tuple[Phone, Place] | None = None
+        """Somebody who was in the lobby, to ask for a proof of the draw."""
+        self.claimings: list[Claiming] = []
+        """Of everybody who saw that they were called."""
+        self.room_waits = 0
+        """How often somebody who was called was told to wait for room."""
         self.spare_pass: tuple[str, Pass] | None = None
         """The last claimed pass and its owner, for those who use another's."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
@@ -63,6 +73,16 @@ class Journal:
     def move(self, before: Stage, after: Stage) -> None:
         self.stages[before] -= 1
         self.stages[after] += 1
+
+    def keep_place(self, phone: Phone, place: Place) -> None:
+        self.places[phone.openid] = place
+        if place.cohort == "lobby" and place.position is not None and self.witness is None:
+            self.witness = (phone, place)
+
+    def shared_places(self) -> list[str]:
+        """Places that more than one buyer was told to have; everybody has one of their own."""
+        owners = Counter((place.lane, place.position) for place in self.places.values() if place.position is not None)
+        return [f"{lane} {position}" for (lane, position), count in sorted(owners.items()) if count > 1]
 
     def remember(self, phone: Phone) -> None:
         if phone.is_logged_in:

@@ -10,16 +10,18 @@ can stand on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+from zlib import crc32
 
 import orjson
 from yarl import URL
 
+from loadtest.line import Pass, Place, place_from
 from loadtest.wire import Body, Reply, Wire
 
 LOGIN_ATTEMPTS = 10
+CARRIER_ADDRESSES = 512
 PAID_BEFORE = "已支付"
 """How WeChat's cashier refuses an order that is paid: an earlier answer was lost on the way."""
 
@@ -55,19 +57,6 @@ class Sale:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    seal: str
-    position: int
-    is_turn: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    seal: str
-    expires_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
     order_no: str
     state: str
@@ -88,40 +77,6 @@ class Wallet:
 
 
 @dataclass(frozen=True, slots=True)
-class PollPolicy:
-    floor_ms: int
-    ceiling_ms: int
-    divisor: float
-    jitter: float
-
-    def wait_s(self, *, eta_s: float, luck: float) -> float:
-        """When to look again: a fraction of the time still to wait, spread out by `luck` in 0..1."""
-        wait_ms = min(max(eta_s * 1000 / self.divisor, self.floor_ms), self.ceiling_ms)
-        return wait_ms * (1 + self.jitter * luck) / 1000
-
-
-@dataclass(frozen=True, slots=True)
-class LineDocument:
-    """The one small document that everybody waiting reads; each buyer computes their own distance from it."""
-
-    now_ms: int
-    phase: str
-    head: int
-    tail: int
-    rate_per_s: float
-    bands: Mapping[str, str]
-    """SKU to plenty, low, held (others hold the rest) or none (sold out for good)."""
-    poll: PollPolicy
-
-    def eta_s(self, *, position: int) -> float:
-        return max(0, position - self.head) / max(self.rate_per_s, 1.0)
-
-    @property
-    def is_sold_out(self) -> bool:
-        return bool(self.bands) and all(band == "none" for band in self.bands.values())
-
-
-@dataclass(frozen=True, slots=True)
 class Shop:
     """The addresses of one sale, parsed once for all phones."""
 
@@ -129,6 +84,9 @@ class Shop:
     sale: URL
     line: URL
     places: URL
+    my_place: URL
+    draw: URL
+    proof: URL
     passes: URL
     orders: URL
     order: URL
@@ -145,6 +103,9 @@ class Shop:
             sale=here,
             line=here / "line",
             places=here / "places",
+            my_place=here / "places/me",
+            draw=here / "draw",
+            proof=here / "draw/proof",
             passes=here / "pass",
             orders=here / "orders",
             order=engine / "v1/orders",
@@ -180,16 +141,33 @@ class Phone:
                 "login", "POST", self._shop.login, body=orjson.dumps({"code": code.body.get("code", "")})
             )
             if reply.status == 200:
-                self._headers = {"Authorization": f"Bearer {reply.body['seal']}"}
+                self._headers = {
+                    "Authorization": f"Bearer {reply.body['seal']}",
+                    "X-Forwarded-For": address_of(self.openid),
+                }
                 return None
             refusal = _refusal_from(reply)
         return refusal
 
-    async def join(self) -> Place | Refusal:
-        reply = await self._wire.ask("join", "POST", self._shop.places, headers=self._headers)
-        if reply.status not in (200, 201):
-            return _refusal_from(reply)
-        return Place(reply.body["place"], reply.body["position"], reply.body["state"] == "your_turn")
+    async def join(self, *, shown: str | None = None) -> Place | Refusal:
+        """Stand in the line, or get the same place again; `shown` is the seal of one that was given before."""
+        body = orjson.dumps({} if shown is None else {"place": shown})
+        reply = await self._wire.ask("join", "POST", self._shop.places, headers=self._headers, body=body)
+        return place_from(reply.body) if reply.status in (200, 201) else _refusal_from(reply)
+
+    async def where(self, place: Place) -> Place | Refusal:
+        """The same place with what is known of it now: the position, once the draw is made."""
+        reply = await self._wire.ask(
+            "where", "GET", self._shop.my_place, headers={**self._headers, "Floodgate-Place": place.seal}
+        )
+        return place_from(reply.body) if reply.status == 200 else _refusal_from(reply)
+
+    async def proof(self, place: Place) -> Body | Refusal:
+        """What shows that this place took part in the draw."""
+        reply = await self._wire.ask(
+            "proof", "GET", self._shop.proof, headers={**self._headers, "Floodgate-Place": place.seal}
+        )
+        return reply.body if reply.status == 200 else _refusal_from(reply)
 
     async def claim(self, place: Place) -> Pass | Refusal:
         reply = await self._wire.ask(
@@ -197,7 +175,7 @@ class Phone:
         )
         if reply.status != 200:
             return _refusal_from(reply)
-        return Pass(reply.body["pass"], reply.body["expires_ms"])
+        return Pass(reply.body["pass"], reply.body["ends_ms"])
 
     async def order(self, admission: Pass, *, key: str, items: object) -> Order | Refusal:
         """Order under an Idempotency-Key; `items` goes out as it is, so that nonsense can be sent too."""
@@ -276,6 +254,12 @@ class Phone:
         return str(reply.body.get("state", "released" if reply.status == 200 else "closing"))
 
 
+def address_of(openid: str) -> str:
+    """Where the balancer in front of the engine saw this phone. A carrier puts many people behind one address."""
+    number = crc32(openid.encode()) % CARRIER_ADDRESSES
+    return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
 def _refusal_from(reply: Reply) -> Refusal:
     after = reply.body.get("retry_after_ms")
     return Refusal(reply.status, reply.outcome, after if isinstance(after, int) else None)
@@ -294,19 +278,6 @@ def order_from(body: Body) -> Order:
         amount_fen=body["amount_fen"],
         deadline_ms=body["deadline_ms"],
         units=tuple((item["sku"], item["quantity"]) for item in body["items"]),
-    )
-
-
-def line_from(body: Body) -> LineDocument:
-    poll = body["poll"]
-    return LineDocument(
-        now_ms=body["now_ms"],
-        phase=body["phase"],
-        head=body["head"],
-        tail=body["tail"],
-        rate_per_s=body["rate_per_s"],
-        bands={row["sku"]: row["band"] for row in body["stock"]},
-        poll=PollPolicy(poll["floor_ms"], poll["ceiling_ms"], poll["divisor"], poll["jitter"]),
     )
 
 

@@ -31,6 +31,19 @@ SOLD, HELD, FREE = "green", "yellow", "bright_black"
 
 
 @dataclass(frozen=True, slots=True)
+class LineView:
+    """The line at one moment, from the public document: the lobby, who is not called yet, positions called."""
+
+    lobby: int
+    waiting: int
+    called: int
+    rate_per_s: float
+    band: str
+    drawn_after_s: float | None
+    """From the closing of the lobby to the draw; None before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One moment of the drop."""
 
@@ -42,6 +55,7 @@ class View:
     tiers: Mapping[str, str]
     stock: Mapping[str, Stock]
     stages: Mapping[Stage, int]
+    line: LineView
     orders_per_s: int
     refusals_per_s: int
     order_count: int
@@ -88,7 +102,8 @@ def _line(view: View) -> str:
     return (
         f"{view.clock_s:+6.1f} s {view.chapter:<8} "
         f"sold {sum(row.sold for row in stock):>5,} held {sum(row.held for row in stock):>5,} "
-        f"free {sum(row.free for row in stock):>5,} | waiting {view.stages.get(Stage.WAITING, 0):>5,} "
+        f"free {sum(row.free for row in stock):>5,} | lobby {view.line.lobby:>5,} "
+        f"waiting {view.line.waiting:>5,} called {view.line.called:>5,} "
         f"asking {view.stages.get(Stage.ASKING, 0):>5,} | orders {view.order_count:>5,} {view.orders_per_s:>4,}/s "
         f"refused {sum(view.refusals.values()):>6,} {view.refusals_per_s:>5,}/s "
         f"| p50 {view.order_p50_ms:.0f} p99 {view.order_p99_ms:.0f} ms"
@@ -98,7 +113,10 @@ def _line(view: View) -> str:
 def _panel(view: View, *, width: int) -> RenderableType:
     when = f"opens in {-view.clock_s:.1f} s" if view.clock_s < 0 else f"open for {view.clock_s:.1f} s"
     return Panel(
-        Group(_stock_table(view, width=width), Text(), _crowd(view), Text(), _answers(view), *_notes(view)),
+        Group(
+            *(_stock_table(view, width=width), Text(), _line_row(view.line), Text(), _crowd(view), Text()),
+            *(_answers(view), *_notes(view)),
+        ),
         title=f"[bold]Floodgate[/] · {view.title}",
         subtitle=f"{view.chapter} · {when}",
         border_style="cyan",
@@ -138,6 +156,22 @@ def _bar(row: Stock, width: int) -> Text:
     sold = min(max(row.sold > 0, round(width * row.sold / row.capacity)), most_sold)
     held = min(max(row.held > 0, round(width * row.held / row.capacity)), width - sold - (row.free > 0))
     return Text.assemble(("█" * sold, SOLD), ("▓" * held, HELD), ("░" * (width - sold - held), FREE))
+
+
+def _line_row(line: LineView) -> Table:
+    """What the public document says of the line."""
+    drawn = "not drawn yet" if line.drawn_after_s is None else f"drawn {line.drawn_after_s:.1f} s after it closed"
+    table = Table.grid(padding=(0, 3))
+    table.add_row(*(Text(word, "dim") for word in ("lobby", "the draw", "waiting", "called", "per second", "left")))
+    table.add_row(
+        Text(f"{line.lobby:,}", "bold"),
+        drawn,
+        Text(f"{line.waiting:,}", "bold"),
+        Text(f"{line.called:,}", "bold"),
+        f"{line.rate_per_s:,.0f}",
+        line.band,
+    )
+    return table
 
 
 def _crowd(view: View) -> Table:
@@ -207,6 +241,17 @@ def _summary_rows(judgement: Judgement, report: Mapping[str, Any]) -> list[tuple
             f"p50 {report[kind + '_p50_ms']:.0f} ms, p99 {report[kind + '_p99_ms']:.0f} ms"
         )
 
+    def draw() -> str:
+        word = "verified: every entry and one buyer's proof" if report["draw_verified"] else "NOT verified"
+        return f"{report['lobby_size']:,} people of the lobby, {word}"
+
+    def fair() -> str:
+        return (
+            f"{report['admitted']:,} let in, Kendall's tau {report['kendall_tau']}, "
+            f"passed over by at most {report['largest_overtaking']} positions; "
+            f"{report['show_rate']:.0%} came when called, {report['came_late']} of them late"
+        )
+
     def generator() -> str:
         return (
             f"{report['generator_cpu_s']:.1f} s of CPU, {report['generator_cpu_share']:.0%} of a core, "
@@ -219,6 +264,8 @@ def _summary_rows(judgement: Judgement, report: Mapping[str, Any]) -> list[tuple
         ("money", f"{yuan(judgement.paid_fen)} in {judgement.paid_orders:,} paid orders"),
         ("refunded", yuan(judgement.refunded_fen)),
         ("paid and lost / twice", f"{judgement.lost_paid} / {judgement.double_paid}"),
+        ("draw", draw()),
+        ("line", fair()),
         ("buyers", f"{report['buyers']:,} (seed {report['seed']})\n" + top(report["buyers_ended"], 12)),
         ("orders", pace(report["orders_acknowledged"], "order")),
         (

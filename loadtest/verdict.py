@@ -13,6 +13,9 @@ undersold    per SKU, the smaller of the units unsold at the end and the units s
 lost_paid    orders whose money WeChat keeps although the book neither calls them paid nor is refunding them,
              and payments confirmed to a buyer that the ledger or the book does not know
 double_paid  payments beyond the first of one order, and transactions that count for two orders
+overtaking   the most positions by which somebody was passed over (`fairness.py`) must stay within overtaking_max, the
+             most people that the line called while one who looks as asked was not looking: only they can come
+             between somebody who waits for room and the room that was kept, when one ahead of both comes late
 
 Every other disagreement is a reason too. No reason, and the verdict is a pass.
 """
@@ -119,6 +122,12 @@ class Facts:
     complaints: Mapping[str, int]
     """What simulated buyers saw and no promise allows, with how often."""
     audit_findings: Sequence[str]
+    draw_findings: Sequence[str]
+    """Why the draw is not what its rules say."""
+    shared_places: Sequence[str]
+    """Places that more than one buyer was told to have."""
+    overtaking: int
+    overtaking_max: int
     unsettled: Sequence[str]
     """What had not come to rest in time."""
     left_running: Sequence[str]
@@ -170,6 +179,9 @@ def judge(facts: Facts) -> Judgement:
         *_stock_reasons(facts, sold=sold),
         *_count_reasons(facts),
         *(f"buyers saw {count} times: {what}" for what, count in sorted(facts.complaints.items())),
+        *(f"draw: {finding}" for finding in facts.draw_findings),
+        *_named(facts.shared_places, "places told to more than one buyer"),
+        *_line_reasons(facts),
         *(f"audit: {finding}" for finding in facts.audit_findings),
         *(f"did not come to rest: {what}" for what in facts.unsettled),
         *(f"left running: {process}" for process in facts.left_running),
@@ -281,6 +293,12 @@ def _count_reasons(facts: Facts) -> list[str]:
         for state in MOVES
         if facts.orders_by_state.get(state, 0) != counted[state]
     ]
+
+
+def _line_reasons(facts: Facts) -> list[str]:
+    if facts.overtaking <= facts.overtaking_max:
+        return []
+    return [f"somebody was passed over by {facts.overtaking} positions; up to {facts.overtaking_max} can be explained"]
 
 
 def _some(count: int, one: str, many: str) -> list[str]:

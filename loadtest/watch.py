@@ -8,7 +8,7 @@ from yarl import URL
 
 from loadtest.stack import Stack
 from loadtest.verdict import HOLDING, Stock
-from loadtest.wire import NOTHING_CAME, Reply, Wire
+from loadtest.wire import NOTHING_CAME, Body, Reply, Wire
 
 SAMPLE_S = 0.4
 IN_MOTION = HOLDING | {"refunding"}
@@ -48,13 +48,25 @@ class Watch:
             while await self._ask(url) is None:  # noqa: ASYNC110 - nobody announces it
                 await asyncio.sleep(SAMPLE_S)
 
+    async def line(self) -> Body | None:
+        """The engine's numbers of the line, as an operator sees them; None when no listener tells them."""
+        for url in self._stack.addresses().admin_urls:
+            reply = await self._get(f"{url}/admin/v1/sales/{self._sale}/line")
+            if reply is not None:
+                return reply.body
+        return None
+
     async def _ask(self, url: str) -> Reply | None:
+        reply = await self._get(f"{url}/admin/v1/sales/{self._sale}")
+        return reply if reply is not None and reply.body["stock"] else None
+
+    async def _get(self, url: str) -> Reply | None:
         headers = {"Authorization": f"Bearer {self._stack.addresses().admin_key}"}
         try:
-            reply = await self._wire.once("GET", URL(f"{url}/admin/v1/sales/{self._sale}"), headers=headers)
+            reply = await self._wire.once("GET", URL(url), headers=headers)
         except NOTHING_CAME:
             return None
-        return reply if reply.status == 200 and reply.body["stock"] else None
+        return reply if reply.status == 200 else None
 
     def in_motion(self) -> list[str]:
         """What has not come to rest; empty once every order has its end."""

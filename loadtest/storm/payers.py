@@ -12,7 +12,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from loadtest.protocol import Order, Pass, Phone, Refusal, Shop
+from loadtest.line import Pass, Place
+from loadtest.protocol import Order, Phone, Refusal, Shop
 from loadtest.wire import Outage, Wire
 
 ORDERS_PER_PHONE = 4
@@ -87,41 +88,65 @@ class Payers:
         dice = random.Random(f"{self._seed} {number}")
         phone = Phone(self._wire, self._shop, openid=openid)
         try:
-            admission = await self._admitted(phone)
-            if admission is None:
+            place = await self._joined(phone)
+            if place is None:
                 return
             self._memory.phones[openid] = phone
             for turn in range(ORDERS_PER_PHONE):
-                await self._order(phone, admission, dice, key=f"{openid}-{turn}")
+                await self._order(phone, place, dice, key=f"{openid}-{turn}")
         except Outage as outage:
             self._memory.outages[str(outage)] += 1
 
-    async def _admitted(self, phone: Phone) -> Pass | None:
+    async def _joined(self, phone: Phone) -> Place | None:
         refusal = await phone.login()
         if refusal is not None:
             self._memory.complaints[f"login: {refusal.code}"] += 1
             return None
-        place = await phone.join()
         for _ in range(TURN_TRIES):
-            if isinstance(place, Refusal):
+            place = await phone.join()
+            if isinstance(place, Place):
+                return place
+            if place.retry_after_ms is None:
                 self._memory.complaints[f"join: {place.code}"] += 1
                 return None
+            await asyncio.sleep(place.retry_after_ms / 1000)
+        self._memory.complaints["nobody could join"] += 1
+        return None
+
+    async def _admitted(self, phone: Phone, place: Place) -> Pass | None:
+        """A pass for one order."""
+        for _ in range(TURN_TRIES):
             admission = await phone.claim(place)
             if isinstance(admission, Pass):
                 return admission
-            await asyncio.sleep((admission.retry_after_ms or 200) / 1000)
+            if admission.retry_after_ms is None:
+                self._memory.complaints[f"claim: {admission.code}"] += 1
+                return None
+            await asyncio.sleep(admission.retry_after_ms / 1000)
         self._memory.complaints["nobody was let in"] += 1
         return None
 
-    async def _order(self, phone: Phone, admission: Pass, dice: random.Random, *, key: str) -> None:
+    async def _ordered(self, phone: Phone, place: Place, *, key: str, items: object) -> Order | None:
+        """One order, on a pass of its own; a pass that was lost with Redis is claimed again."""
+        admission = await self._admitted(phone, place)
+        while admission is not None:
+            order = await phone.order(admission, key=key, items=items)
+            if isinstance(order, Order):
+                return order
+            if order.code == "PASS_SPENT":
+                admission = await self._admitted(phone, place)
+            elif order.retry_after_ms is None:
+                self._memory.complaints[f"order: {order.code}"] += 1
+                return None
+            else:
+                await asyncio.sleep(order.retry_after_ms / 1000)
+        return None
+
+    async def _order(self, phone: Phone, place: Place, dice: random.Random, *, key: str) -> None:
         [way] = dice.choices(list(SHARES), list(SHARES.values()))
         items = [{"sku": dice.choice(self._skus), "quantity": dice.choice((1, 2))}]
-        order = await phone.order(admission, key=key, items=items)
-        while isinstance(order, Refusal) and order.retry_after_ms is not None:
-            await asyncio.sleep(order.retry_after_ms / 1000)
-            order = await phone.order(admission, key=key, items=items)
-        if isinstance(order, Refusal):
-            self._memory.complaints[f"order: {order.code}"] += 1
+        order = await self._ordered(phone, place, key=key, items=items)
+        if order is None:
             return
         self._memory.acknowledged[order.order_no] = order
         self._memory.ways[way] += 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from loadtest.fairness import Claiming, concordance, fairness_of, largest_overtaking
 
 LATE_AFTER_S = 4.0
+LANES = ("public", "fans")
 
 instants = st.integers(0, 12).map(float)
 
@@ -19,7 +20,7 @@ def claimings(draw: st.DrawFn) -> list[Claiming]:
     positions = draw(st.lists(st.integers(0, 40), unique=True, max_size=12))
     people = []
     for position in positions:
-        one = Claiming(lane=draw(st.sampled_from(("public", "fans"))), position=position, called_s=0.0)
+        one = Claiming(lane=draw(st.sampled_from(LANES)), position=position, called_s=0.0)
         moments = sorted(draw(st.lists(instants, min_size=1, max_size=4)))
         one.asked_s = moments[0]
         for asked_s, answered_s in itertools.pairwise(moments):
@@ -51,14 +52,18 @@ def test_largest_overtaking_is_that_of_the_definition(people: list[Claiming]) ->
     assert largest_overtaking(people) == max(slow, default=0)
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), instants), unique_by=lambda one: one[0], max_size=14))
-def test_concordance_is_that_of_comparing_every_pair(people: list[tuple[int, float]]) -> None:
-    ordered = 0
-    for (position, instant), (other_position, other_instant) in itertools.combinations(people, 2):
-        sign = (position - other_position) * (instant - other_instant)
-        ordered += (sign > 0) - (sign < 0)
+@given(claimings())
+def test_concordance_is_that_of_comparing_every_pair_that_competed(people: list[Claiming]) -> None:
+    let_in = [one for one in people if one.admitted_s is not None]
+    ordered = pairs = 0
+    for ahead, behind in itertools.permutations(let_in, 2):
+        if ahead.lane == behind.lane and ahead.position < behind.position and ahead.asked_s <= behind.asked_well_s:
+            sooner, later = ahead.admitted_s <= behind.asked_well_s, behind.admitted_s < ahead.asked_well_s
+            pairs += sooner + later
+            ordered += sooner - later
 
-    assert concordance(people) == (ordered, len(people) * (len(people) - 1) // 2)
+    lanes = [concordance([one for one in people if one.lane == lane]) for lane in LANES]
+    assert tuple(map(sum, zip(*lanes, strict=True))) == (ordered, pairs)
 
 
 def admitted(position: int, *, at_s: float, asked_s: float | None = None, lane: str = "public") -> Claiming:
@@ -70,13 +75,13 @@ def admitted(position: int, *, at_s: float, asked_s: float | None = None, lane: 
 
 @pytest.mark.parametrize(("instants_s", "tau"), [((1, 2, 3), 1.0), ((3, 2, 1), -1.0), ((2, 1, 3), 0.3333)])
 def test_tau_tells_whether_people_were_let_in_by_position(instants_s: tuple[int, ...], tau: float) -> None:
-    people = [admitted(position, at_s=float(at_s)) for position, at_s in enumerate(instants_s)]
+    people = [admitted(position, at_s=float(at_s), asked_s=0.0) for position, at_s in enumerate(instants_s)]
 
     assert fairness_of(people, late_after_s=LATE_AFTER_S).kendall_tau == tau
 
 
 def test_people_of_two_lanes_stand_in_no_order() -> None:
-    people = [admitted(0, at_s=2, lane="public"), admitted(1, at_s=3, lane="public"), admitted(9, at_s=0, lane="fans")]
+    people = [admitted(0, at_s=2), admitted(1, at_s=3), admitted(9, at_s=0, lane="fans")]
 
     assert fairness_of(people, late_after_s=LATE_AFTER_S).kendall_tau == 1.0
 
@@ -85,7 +90,7 @@ def test_nobody_to_compare_with_gives_no_tau() -> None:
     assert fairness_of([admitted(5, at_s=1)], late_after_s=LATE_AFTER_S).kendall_tau is None
 
 
-def test_who_came_late_is_counted_apart() -> None:
+def test_who_came_late_made_nobody_overtake_them() -> None:
     people = [admitted(0, at_s=9), admitted(1, at_s=1), admitted(2, at_s=2)]
     found = fairness_of(people, late_after_s=LATE_AFTER_S)
 
