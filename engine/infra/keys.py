@@ -28,7 +28,6 @@ class SaleKeys:
                        are in the roster: while any is missing nobody joins live), tail:n (next live index),
                        ceiling:n, head:n (positions below it are called), gap_from:n and gap_to:n (live indexes that
                        may have no owner, after a loss), seed:n, root:n, called:n, shown:n, taken:n, lapsed:n
-    places     hash    buyer -> live index
     checkpoints list   the claim window's memory, oldest first, about 20 entries: msgpack [serving_ms, [head of each
                        lane], shown], where shown counts first claims of people called between this entry and the next
     passes     hash    buyer -> nonce (8 bytes), the pass' end in serving_ms (decimal), and one last digit: the lane
@@ -45,7 +44,6 @@ class SaleKeys:
     deadlines: str
     claimants: str
     line: str
-    places: str
     checkpoints: str
     passes: str
     admitted: str

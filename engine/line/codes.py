@@ -3,19 +3,9 @@
 import enum
 
 
-class OldjoinCode(enum.IntEnum):
-    FENCED = 0
-    JOINED = 1
-
-
 class JoinCode(enum.IntEnum):
     FENCED = 0
     JOINED = 1
-
-
-class OldtickCode(enum.IntEnum):
-    FENCED = 0
-    TICKED = 1
 
 
 class TickCode(enum.IntEnum):
@@ -23,11 +13,6 @@ class TickCode(enum.IntEnum):
     OVERTAKEN = 1
     IDLE = 2
     TICKED = 3
-
-
-class OldextendCode(enum.IntEnum):
-    FENCED = 0
-    EXTENDED = 1
 
 
 class ExtendCode(enum.IntEnum):

@@ -10,7 +10,6 @@ from engine.line import codes as line_codes
 from engine.line.admission.passes import VERBS as ADMISSION_VERBS
 from engine.line.draw.draws import VERBS as DRAW_VERBS
 from engine.line.joining import VERBS as JOINING_VERBS
-from engine.line.line import VERBS as LINE_VERBS
 from engine.line.pacing.scripts import VERBS as PACING_VERBS
 from engine.payments.wechat import codes as payment_codes
 from engine.payments.wechat.quotas import VERBS as PAYMENT_VERBS
@@ -22,7 +21,7 @@ FILES = sorted((ROOT / "lua").glob("*/*.lua"))
 HEADINGS = ["KEYS", "ARGV", "CODES", "REPLY", "COST", "WHY"]
 ROOMS = {
     "stock": (stock_codes, STOCK_VERBS),
-    "line": (line_codes, (*LINE_VERBS, *JOINING_VERBS, *DRAW_VERBS, *PACING_VERBS, *ADMISSION_VERBS)),
+    "line": (line_codes, (*JOINING_VERBS, *DRAW_VERBS, *PACING_VERBS, *ADMISSION_VERBS)),
     "payments": (payment_codes, PAYMENT_VERBS),
 }
 

@@ -95,7 +95,7 @@ class PlacesMachine(RuleBasedStateMachine):
 
     async def ask(self, buyer: bytes, lane: int, worker: int, shown: Place | None = None) -> Place | None:
         """One join as a client sends it: again after an outage, a few times. None when the draw is being made."""
-        for _ in range(3):
+        for _ in range(20):
             try:
                 answer = await self.desks[worker].join(Joining(buyer, lane, shown))
             except RedisAway:
