@@ -1,6 +1,8 @@
 """The draw over HTTP and the command that checks it: a real listener, real stores, the command as a process."""
 
 import asyncio
+import copy
+import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jsonschema_rs
 import pytest
 
+import engine.web
 from engine.infra.seals import SealKeys
 from engine.line.draw.handlers import PLACE_HEADER, DrawRoutes
 from engine.line.draw.merkle import CHUNK
@@ -27,6 +31,14 @@ FANS = CHUNK + 9
 LIMITS = Limits(
     body_bytes_max=1000, head_timeout_s=5, body_timeout_s=5, request_timeout_s=20, concurrent_requests_max=50
 )
+DESCRIPTION: dict[str, Any] = json.loads(Path(engine.web.__file__).with_name("openapi.json").read_bytes())
+
+
+def as_described(name: str) -> jsonschema_rs.Validator:
+    """Checks a document against its schema in the description, which names every property."""
+    components = copy.deepcopy(DESCRIPTION["components"])
+    components["schemas"][name]["additionalProperties"] = False
+    return jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": components})
 
 
 @dataclass(slots=True)
@@ -123,6 +135,14 @@ async def test_everything_served_verifies(drawn_front: Front) -> None:
         assert status == 200
         checks = verify_draw(draw, entries=tags, proof=proof, place=headers[PLACE_HEADER], before=draw)
         assert {check.name for check in checks if check.verdict is not Verdict.HOLDS} == {"beacon"}
+
+
+async def test_documents_are_as_described(front: Front) -> None:
+    headers = front.headers_of(await front.buyer_at(3), 3)
+    as_described("Draw").validate((await front.get(""))[1])
+    await front.close_the_lobby()
+    as_described("Draw").validate((await front.get(""))[1])
+    as_described("DrawProof").validate((await front.get("/proof", **headers))[1])
 
 
 async def test_a_known_document_is_not_sent_again(drawn_front: Front) -> None:
