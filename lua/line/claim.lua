@@ -52,7 +52,8 @@ end
 local passes = redis.call('HMGET', KEYS[4], unpack(buyers))
 local out, waiting = redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6])
 local room = limit - out - redis.call('ZCARD', KEYS[8])
-redis.call('HLEN', KEYS[7]) -- a key of another kind stops us here, not between two writes
+redis.call('LLEN', KEYS[3]) -- a key of another kind stops us here, not between two writes
+redis.call('HLEN', KEYS[7])
 local windows = nil -- how far the heads had come: oldest first, each [serving_ms, heads, how many have shown up]
 local roster, pass_of = {}, {}
 for i = 1, #claims do
