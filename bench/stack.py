@@ -204,4 +204,6 @@ class Stack:
             notify_url=f"http://127.0.0.1:{self.port}/wechatpay/notify",
         )
         long_lived = {**content["seals"], "buyer_seal_s": PASS_S, "pass_s": PASS_S}
-        return local_config.to_toml({**content, "seals": long_lived, "log": {"level": "warning"}})
+        # Every buyer of the bench comes from one address.
+        crowded = {"address_rate_per_s": 1_000_000, "address_burst_count": 1_000_000}
+        return local_config.to_toml({**content, "seals": long_lived, "line": crowded, "log": {"level": "warning"}})
