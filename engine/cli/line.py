@@ -1,6 +1,5 @@
 """`floodgate line`: a sale's waiting room: its numbers, its pace, its lists, its audit."""
 
-import asyncio
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.stores import in_ledger, unknown_sale
+from engine.cli.stores import in_ledger, read_line, unknown_sale
 from engine.cli.terminal import BAD, DOUBTFUL, GOOD, Stop, finish, out
 from engine.config import Config
 
@@ -35,9 +34,7 @@ def line_show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a line now: lanes and their lengths, who was called, came and ordered, and how long it will take."""
-    from engine.app.lines import read_line  # noqa: PLC0415
-
-    numbers = asyncio.run(read_line(ctx.obj.config(), sale))
+    numbers = read_line(ctx.obj.config(), sale)
     if numbers is None:
         raise Stop(unknown_sale(sale))
     if as_json:
