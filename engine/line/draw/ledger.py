@@ -46,18 +46,22 @@ class DrawLedger:
                 return False
             await conn.execute(self._sql.begin_sale, sale_id)
             await conn.execute(self._sql.begin_lanes, sale_id)
-            lanes = await conn.fetch(self._sql.lock_lanes, sale_id)
-            if not await conn.fetchval(self._sql.lock_sale, sale_id):
-                for lane, count in lanes:
-                    root = await self._root(conn, sale_id, lane, count)
-                    await conn.execute(self._sql.keep_root, sale_id, lane, root)
-                await conn.execute(self._sql.keep_seal, sale_id)
+            await conn.execute(self._sql.lock_lanes, sale_id)
+            if await conn.fetchval(self._sql.lock_sale, sale_id):
+                return True
+            # Whoever held the locks before may have moved the closing time or added a lane.
+            if not await conn.fetchval(self._sql.is_due, sale_id):
+                return False
+            for lane, count, _, _ in await conn.fetch(self._sql.read_lanes, sale_id):
+                root = await self._root(conn, sale_id, lane, count)
+                await conn.execute(self._sql.keep_root, sale_id, lane, root)
+            await conn.execute(self._sql.keep_seal, sale_id)
         return True
 
     async def draw(self, sale_id: str, beacon: BeaconRecord | None) -> None:
         """Write down the randomness and the seeds of a sealed sale, unless that is done."""
         async with transaction(self._pool, wait_s=STEP_WAIT_S) as conn:
-            await conn.fetch(self._sql.lock_lanes, sale_id)  # the order of locks is the same in every step
+            await conn.execute(self._sql.lock_lanes, sale_id)  # the order of locks is the same in every step
             row = await conn.fetchrow(self._sql.read_sale, sale_id)
             assert row is not None, "a sale that was sealed is there"
             randomness = randomness_of(row["draw_secret"], beacon.randomness if beacon else None)

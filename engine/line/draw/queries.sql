@@ -28,8 +28,7 @@ select $1, 0 where not exists (select from sale_lanes where sale_id = $1)
 on conflict do nothing
 
 -- name: lock_lanes
-select lane, lobby_count
-from line_lanes
+select from line_lanes
 where sale_id = $1
 order by lane
 for update

@@ -91,3 +91,18 @@ async def test_a_draw_is_the_same_whenever_its_processes_died(lobby: Lobby, sess
 def _every_few_turns() -> list[list[int]]:
     """One death after a growing number of turns, and some with several."""
     return [*([turns] for turns in range(0, 36, 3)), [2, 9, 17], [4, 4, 4, 30], [12, 6, 1]]
+
+
+async def test_a_closing_time_that_moved_while_the_sealer_waited_is_kept(lobby: Lobby) -> None:
+    """Somebody holds the lanes and gives the lobby another half hour, after the sealer saw that its time had come."""
+    await lobby.gather(1)
+    await lobby.open_until("now() - interval '1 second'")
+    async with lobby.house.pool.acquire() as conn, conn.transaction():
+        await conn.execute("select from line_lanes for update")
+        sealing = asyncio.create_task(lobby.draws.ledger.seal("spring"))
+        waiting = "select exists (select from pg_locks where not granted)"
+        while not await lobby.house.sql(waiting):
+            pass
+        await conn.execute("update sales set lobby_closes_at = now() + interval '30 minutes'")
+    assert await sealing is False
+    assert not (await lobby.drawing()).sealed
