@@ -212,7 +212,10 @@ def _proof_checks(
 
 def _is_entry_of(place: str, sale_id: str, ordinal: int, index: int, tag: bytes) -> bool:
     """Whether a place is of this entry. Its bytes are laid out in docs/draw.md; only we can check its signature."""
-    payload = urlsafe_b64decode(place + "=" * (-len(place) % 4))[6:-16]
+    try:
+        payload = urlsafe_b64decode(place + "=" * (-len(place) % 4))[6:-16]
+    except ValueError:
+        return False
     return (
         tag_of(sale_id, payload[:16]) == tag
         and payload[16:18] == bytes((ordinal, 0))

@@ -123,6 +123,10 @@ def of_a_place_with_another_index(one: Published) -> None:
     one.place = seal_place(KEYS, Place(buyer(0, MINE), SALE, 0, Cohort.LOBBY, 3, 9), expires_s=2**31)
 
 
+def of_no_place_at_all(one: Published) -> None:
+    one.place = "a"
+
+
 def of_a_live_place(one: Published) -> None:
     one.place = seal_place(KEYS, Place(buyer(0, MINE), SALE, 0, Cohort.LIVE, 3, MINE), expires_s=2**31)
 
@@ -159,6 +163,7 @@ LIES = [
     ("another position", "position", setting("proof", "position", to=-1)),
     ("somebody else's place", "place", of_another_place),
     ("a place with another index", "place", of_a_place_with_another_index),
+    ("what is no place", "place", of_no_place_at_all),
     ("a place behind the draw", "place", of_a_live_place),
 ]
 LIES_WITH_A_BEACON = [
