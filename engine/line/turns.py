@@ -9,16 +9,17 @@ from typing import Any
 from engine.catalog.records import Sale
 from engine.line.outlook import Chance, LaneOutlook, ahead_of, ask_again_ms, wait_of
 from engine.line.phases import Phase, phase_of
-from engine.line.place import Place
+from engine.line.place import Cohort, Place
 from engine.line.positions import position_of
 from engine.line.sight import LaneSight, LineSight
 from engine.line.states import LineState, Standing, state_of
 
+COHORTS = {cohort: cohort.name.lower() for cohort in Cohort}
 OVER = (LineState.ENDED, LineState.SOLD_OUT)  # nothing will come of asking again
 STILL = (*OVER, LineState.DEGRADED, LineState.PAUSED)  # no chance is told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # as Turn
 class View:
     """The line as a worker knows it: what it saw last, whether that is too old, and what time it is by Redis."""
 
@@ -64,9 +65,9 @@ class View:
         return self.sight.lanes[ordinal], self.outlooks[ordinal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for every join and claim, and that doubles its cost
 class Turn:
-    """Where a visitor stands. Positions count from 0; None where something is not known or not told."""
+    """Where a visitor stands; nobody changes it. Positions count from 0; None is what is not known or not told."""
 
     state: LineState
     lane_id: str | None
@@ -98,15 +99,16 @@ def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = 
     sale, found = view.sale, None if place is None else view.lane(place.lane)
     position = position_of(place, found[0]) if place is not None and found is not None else None
     called = position is not None and found is not None and position < found[0].head
+    phase = view.phase
     state = state_of(
         Standing(
-            ended=view.phase is Phase.ENDED,
+            ended=phase is Phase.ENDED,
             final=view.final,
             doubtful=view.doubtful,
             joined=place is not None,
             paused=view.paused,
             drawn=position is not None,
-            live=view.phase is Phase.LIVE,
+            live=phase is Phase.LIVE,
             all_held=view.all_held,
             called=called,
             admitted=admitted,
@@ -127,7 +129,7 @@ def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = 
     return Turn(
         state=state,
         lane_id=None if place is None else sale.lanes[place.lane].lane_id,
-        cohort=None if place is None else place.cohort.name.lower(),
+        cohort=None if place is None else COHORTS[place.cohort],
         position=position,
         ahead=ahead,
         wait_s=wait_s,
