@@ -104,8 +104,8 @@ class Orders(_Section):
 
 
 class Line(_Section):
-    # After a loss the line goes on behind the block, so a block is the gap that people then wait through.
-    block_count: Annotated[int, Field(ge=1, le=10000000)] = 1000
+    # One commit for so many live places. After a loss the line goes on behind the block; the gap costs no time.
+    block_count: Annotated[int, Field(ge=1, le=10000000)] = 20_000
     burst_count: Annotated[int, Field(ge=1, le=1000000)] = 100
     # More often gains nothing that a person would notice; more seldom, a pause or a full till is noticed too late.
     tick_ms: Annotated[int, Field(ge=200, le=1000)] = 250

@@ -128,21 +128,24 @@ async def rooms(redis_url: str, database_url: str) -> AsyncIterator[Rooms]:
         live.fence()
         await rebuilder.run_once()
         desk = StockDesk(live, stock, batch_count_max=250, queue_count_max=2000)
-        yield Rooms(
-            pool=pool,
-            store=store,
-            board=board,
-            stock=stock,
-            line=line,
-            book=book,
-            rebuilder=rebuilder,
-            sweeper=Sweeper(board, stock, book, grace_ms=0),
-            auditor=Auditor(board, stock, book, rebuilder),
-            follower=Follower(board, stock),
-            desk=desk,
-            placer=Placer(desk, stock, book, commit_count_max=500, queue_count_max=2000),
-            ledger=PaymentLedger(pool, pool),
-        )
+        try:
+            yield Rooms(
+                pool=pool,
+                store=store,
+                board=board,
+                stock=stock,
+                line=line,
+                book=book,
+                rebuilder=rebuilder,
+                sweeper=Sweeper(board, stock, book, grace_ms=0),
+                auditor=Auditor(board, stock, book, rebuilder),
+                follower=Follower(board, stock),
+                desk=desk,
+                placer=Placer(desk, stock, book, commit_count_max=500, queue_count_max=2000),
+                ledger=PaymentLedger(pool, pool),
+            )
+        finally:
+            await line.restorer.settled()
     finally:
         await store.close()
         await pool.close()

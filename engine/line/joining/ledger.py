@@ -5,13 +5,12 @@ together, under the lanes' locks. The one who seals the lobby takes the same loc
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.catalog.records import Sale
 from engine.infra.postgres import connection, load_queries, transaction
-from engine.line.joining.records import Joining, JoinRefusal
+from engine.line.joining.records import Joining, JoinRefusal, LaneNumbers
 from engine.line.joining.roster import Kept
 from engine.line.place import Cohort
 
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
     from engine.infra.postgres import Pool
 
 _REFUSAL_OF: Mapping[str, JoinRefusal] = {"early": JoinRefusal.NOT_OPEN_YET, "closed": JoinRefusal.SEALING}
-
-
-@dataclass(frozen=True, slots=True)
-class LaneNumbers:
-    """One lane as it was last written down. `tail` and `head` may be a second behind, `ceiling` never is."""
-
-    lane: int
-    ceiling: int
-    tail: int
-    head: int
 
 
 class JoinLedger:
@@ -76,6 +65,12 @@ class JoinLedger:
             serving_ms = await conn.fetchval(self._sql.read_serving, sale_id)
             rows = await conn.fetch(self._sql.read_lanes, sale_id)
         return serving_ms or 0, [LaneNumbers(**row) for row in rows]
+
+    async def keep_gaps(self, sale_id: str, lanes: Sequence[LaneNumbers]) -> None:
+        """Write down which live indexes may have no owner."""
+        gaps = [(one.lane, one.gap_from, one.gap_to) for one in lanes]
+        async with connection(self._pool) as conn:
+            await conn.execute(self._sql.keep_gaps, sale_id, *map(list, zip(*gaps, strict=True)))
 
     async def read_closed(self, *, before_ms: int, known: Sequence[str]) -> list[tuple[str, int]]:
         """(sale, epoch) of every sale that closed before this instant, those known left out."""

@@ -64,7 +64,12 @@ returning ceiling
 select serving_ms from line_sales where sale_id = $1
 
 -- name: read_lanes
-select lane, ceiling, tail, head from line_lanes where sale_id = $1 order by lane
+select lane, lobby_count, ceiling, tail, head, gap_from, gap_to from line_lanes where sale_id = $1 order by lane
+
+-- name: keep_gaps
+update line_lanes l set gap_from = lost.gap_from, gap_to = lost.gap_to
+from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as lost (lane, gap_from, gap_to)
+where l.sale_id = $1 and l.lane = lost.lane
 
 -- name: read_closed
 select sale_id, epoch from sales

@@ -42,6 +42,9 @@ class Restorer:
         `show_life` is awaited every few thousand places.
         """
         serving_ms, lanes = await self._ledger.read_line(live.sale.sale_id)
+        lanes = [one.after_loss() for one in lanes]
+        if lanes:
+            await self._ledger.keep_gaps(live.sale.sale_id, lanes)
         code = await self._scripts.restore(
             live, epoch, serving_ms=serving_ms, final=live.sale.sold_out_for_good, lanes=lanes
         )

@@ -13,8 +13,7 @@ import msgpack
 from engine.catalog.board import LiveSale
 from engine.infra.redis import RedisStore, load_script
 from engine.line.codes import EnrollCode, ExtendCode, FindCode, ForgetCode, JoinCode, RestoreCode
-from engine.line.joining.ledger import LaneNumbers
-from engine.line.joining.records import Joining
+from engine.line.joining.records import Joining, LaneNumbers
 from engine.line.joining.roster import Kept, Roster, pack_kept
 
 NO_PLACE = -1
@@ -99,7 +98,7 @@ class JoinScripts:
         self, live: LiveSale, epoch: int, *, serving_ms: int, final: bool, lanes: Sequence[LaneNumbers]
     ) -> RestoreCode:
         """Put the numbers of the line back into a cleared sale."""
-        flat = [part for one in lanes for part in (one.lane, one.ceiling, one.tail, one.head)]
+        flat = [part for one in lanes for part in (one.lane, one.tail, one.ceiling, one.head, one.gap_from, one.gap_to)]
         args = [epoch, serving_ms, int(final), *flat]
         return RestoreCode(await self._store.run(self._restore, [live.keys.control, live.keys.line], args))
 

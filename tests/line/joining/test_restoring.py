@@ -3,9 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.infra.keys import ROSTER_BUCKETS
 from engine.line.joining.archiver import Archiver
 from engine.line.joining.ledger import JoinLedger
+from engine.line.joining.records import LaneNumbers
 from engine.line.joining.roster import Kept, Roster
 from engine.line.joining.scripts import JoinScripts
 from engine.line.place import Cohort
@@ -106,6 +110,44 @@ async def test_the_gap_reaches_from_the_last_known_tail_to_the_ceiling(drawn_hal
         ceiling,
         ceiling,
     )
+
+
+async def test_a_gap_that_the_head_has_not_passed_is_known_after_a_second_loss(drawn_hall: Hall) -> None:
+    await drawn_hall.join(1)
+    await drawn_hall.lose_redis()
+    before = await line_of(drawn_hall)
+    await drawn_hall.house.sql("update line_lanes set tail = $1 where lane = 0 returning 1", int(before["tail:0"]))
+    await drawn_hall.lose_redis()
+    after = await line_of(drawn_hall)
+    assert (after["gap_from:0"], after["gap_to:0"]) == (before["gap_from:0"], before["gap_to:0"]) == ("0", "11")
+
+
+LANES = st.builds(
+    LaneNumbers,
+    lane=st.just(0),
+    lobby_count=st.integers(0, 50),
+    ceiling=st.integers(50, 90),
+    tail=st.integers(0, 50),
+    head=st.integers(0, 140),
+    gap_from=st.integers(0, 20),
+    gap_to=st.integers(0, 50),
+)
+
+
+@given(LANES)
+def test_every_index_that_may_have_no_owner_is_in_the_gap_unless_the_head_has_passed_it(lane: LaneNumbers) -> None:
+    after = lane.after_loss()
+    unowned = [*range(lane.gap_from, lane.gap_to), *range(lane.tail, lane.ceiling)]
+    ahead = [index for index in unowned if lane.head < lane.lobby_count + max(lane.gap_to, lane.ceiling)]
+    in_gap = range(after.gap_from, after.gap_to)
+    passed = range(lane.gap_from, lane.gap_to) if lane.head >= lane.lobby_count + lane.gap_to else range(0)
+    assert [index for index in ahead if index not in in_gap and index not in passed] == []
+
+
+@given(LANES)
+def test_the_numbering_goes_on_behind_the_gap(lane: LaneNumbers) -> None:
+    after = lane.after_loss()
+    assert after.tail == after.gap_to == after.ceiling == lane.ceiling
 
 
 async def test_the_head_and_the_serving_clock_go_on_where_they_were_last_written_down(drawn_hall: Hall) -> None:
