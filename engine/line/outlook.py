@@ -20,6 +20,7 @@ POSSIBLE_SHARE = 1.2  # of the free and held units; behind that a chance is unli
 
 WAIT_FROM, WAIT_TO = 0.7, 1.6  # the band around the expected wait
 RATE_MIN = 0.01  # a lane that calls somebody every other minute has no speed to go by
+TRAIL_AGE_MS_MAX = 3000  # older ticks say nothing about now
 TILL_S = 30.0  # how long somebody is taken to be at the till, until it is seen how fast a lane moves
 
 FLOOR_MS, CEILING_MS, EDGE_CEILING_MS = 2000, 60_000, 10_000
@@ -72,17 +73,29 @@ def outlook_of(sale: Sale, sight: LineSight, memory: Memory, *, window_ms: int) 
     found = []
     for at, (lane, seen) in enumerate(zip(sale.lanes, sight.lanes, strict=True)):
         share = (weights[at] or lane.weight) / max(sum(weights), lane.weight)
-        rate_per_s = memory.rates[at] if at < len(memory.rates) else 0.0
-        if rate_per_s < RATE_MIN:
-            rate_per_s = planned_per_s(sale) * share
+        speed = _speed(sight, memory, at)
+        if speed < RATE_MIN or not seen.waiting:  # a lane that calls everybody at once was never seen at its best
+            speed = max(speed, planned_per_s(sale) * share)
         found.append(
             LaneOutlook(
-                rate_per_s=_rounded(rate_per_s),
+                rate_per_s=_rounded(speed),
                 likely=seen.head + coarse(likely * share),
                 possible=seen.head + coarse(possible * share),
             )
         )
     return tuple(found)
+
+
+def _speed(sight: LineSight, memory: Memory, at: int) -> float:
+    """People called a second: the average of the last while, or what the last ticks did, if that was more. So nobody
+    is sent away for a minute because a line that has just begun to move was slow before."""
+    average = memory.rates[at] if at < len(memory.rates) else 0.0
+    if not memory.trail or sight.now_ms - memory.trail[-1].at_ms > TRAIL_AGE_MS_MAX:
+        return average
+    first, last = memory.trail[0], memory.trail[-1]
+    if last.at_ms <= first.at_ms or at >= min(len(first.heads), len(last.heads)):
+        return average
+    return max(average, (last.heads[at] - first.heads[at]) * 1000 / (last.at_ms - first.at_ms))
 
 
 def _people_served(sight: LineSight, memory: Memory, units: float, *, window_ms: int) -> float:

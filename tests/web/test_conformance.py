@@ -67,7 +67,8 @@ def strict(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-schema = schemathesis.openapi.from_dict(strict(DOCUMENT))
+# A stream has no end to wait for: test_streaming.py and test_line_events.py read it.
+schema = schemathesis.openapi.from_dict(strict(DOCUMENT)).exclude(path="/v1/sales/{sale}/line/events")
 bounded = settings(
     max_examples=EXAMPLES_MAX,
     deadline=None,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.catalog.records import Sale
 from engine.line.outlook import LaneOutlook, coarse, outlook_of
 from engine.line.pacing.estimates import Estimates, Share
-from engine.line.pacing.memory import Memory
+from engine.line.pacing.memory import Memory, TickRow
 from engine.line.sight import LineSight, Shelves
 from tests.line.front.scenes import LANES, SALE, WINDOW_MS, lane, sight
 
@@ -24,6 +24,30 @@ def outlooks(sale: Sale, seen: LineSight, memory: Memory = FRESH) -> tuple[LaneO
 def test_a_lane_moves_as_fast_as_it_was_seen_to_move() -> None:
     public, member = outlooks(TWO_LANES, sight(lane(), lane()), Memory(rates=(12.3456, 4.0)))
     assert (public.rate_per_s, member.rate_per_s) == (12.3, 4.0)
+
+
+def ticks(*heads: int) -> tuple[TickRow, ...]:
+    """The last ticks, a quarter of a second apart, the newest of this moment."""
+    ends_ms = sight().now_ms
+    return tuple(
+        TickRow(number, ends_ms - 250 * (len(heads) - 1 - number), (head,), 0, 0, 0, 0)
+        for number, head in enumerate(heads)
+    )
+
+
+def test_a_line_that_has_just_begun_to_move_is_as_fast_as_its_last_ticks() -> None:
+    memory = Memory(rates=(0.5,), trail=ticks(0, 50, 100))
+    assert outlooks(SALE, sight(), memory)[0].rate_per_s == 200.0
+
+
+def test_old_ticks_do_not_make_a_line_fast() -> None:
+    memory = Memory(rates=(0.5,), trail=ticks(0, 50, 100))
+    later = sight(now_ms=sight().now_ms + 10_000)
+    assert outlooks(SALE, later, memory)[0].rate_per_s == 0.5
+
+
+def test_a_lane_in_which_nobody_has_to_wait_is_as_fast_as_it_is_set() -> None:
+    assert outlooks(SALE, sight(lane(head=500)), Memory(rates=(0.5,)))[0].rate_per_s == 100.0
 
 
 def test_before_anything_is_seen_lanes_move_by_the_organizers_rate_and_their_weights() -> None:
