@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.infra.seals import SealKeys
-from engine.line.draw.merkle import CHUNK, leaves, levels_of, path_in, root_of
+from engine.line.draw.merkle import leaves, levels_of, path_in, root_of
 from engine.line.draw.permutation import permuted
 from engine.line.draw.rules import commitment_of, randomness_of, seed_of, tag_of
 from engine.line.draw.verifying import Malformed, Verdict, verify_draw
@@ -17,7 +17,8 @@ from engine.line.place import Cohort, Place, seal_place
 
 SALE = "concert"
 KEYS = SealKeys({1: b"a key of this test alone"}, 1)
-MINE = 1700  # the index whose proof is checked, in a chunk of its own lane's first
+FANS = 1030  # enough for the network; smaller lobbies are shuffled
+MINE = 700  # the index whose proof is checked
 
 
 def buyer(lane: int, index: int) -> bytes:
@@ -43,8 +44,8 @@ class Published:
 
 
 def published(*, with_beacon: bool = False) -> Published:
-    """A draw as the rules want it: two lanes, one of more than a chunk."""
-    counts = {0: CHUNK + 3, 1: 5}
+    """A draw as the rules want it: a lane that is ordered by the network and one that is shuffled."""
+    counts = {0: FANS, 1: 5}
     secret = sha256(b"secret").digest()
     signature = sha256(b"signature").digest() * 3
     beacon = sha256(signature).digest()
@@ -156,7 +157,7 @@ LIES = [
     ("a double entry", "one entry each in public", with_a_double_entry),
     ("another sale's proof", "proof", setting("proof", "sale", to="other")),
     ("another index", "inclusion", setting("proof", "index", to=MINE + 1)),
-    ("an index beyond the lobby", "inclusion", setting("proof", "index", to=CHUNK + 3)),
+    ("an index beyond the lobby", "inclusion", setting("proof", "index", to=FANS)),
     ("another tag", "inclusion", setting("proof", "tag", to=OTHER[:32])),
     ("another step", "inclusion", setting("proof", "path", 3, to=OTHER)),
     ("another position", "position", setting("proof", "position", to=-1)),
