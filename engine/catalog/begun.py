@@ -7,8 +7,10 @@ has codes or members keeps its place in the order. New units begin a new round o
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from engine.catalog.records import Entry, Lane, Sale, Sku
 from engine.catalog.refusals import Problem
@@ -56,14 +58,15 @@ def line_refusals(sale_file: SaleFile, old: Sale, new: Sale, begun: Begun) -> It
     record = f"sale:{new.sale_id}"
     if begun.sealed:
         for field, key in _differing(old, new, {**_LOBBY, **_BEACON}):
-            yield sale_file.problem(record, key, f"stands since the lobby was sealed; it was {getattr(old, field)}")
+            reason = f"stands since the lobby was sealed; it was {_told(old, field)}. Another drop is another sale"
+            yield sale_file.problem(record, key, reason)
         if _lane_terms(old.lanes) != _lane_terms(new.lanes):
             reason = f"stand since the lobby was sealed, titles excepted; they were {_listed(old.lanes)}"
             yield sale_file.problem(record, "lanes", reason)
         return
     if begun.gathered:
         for field, key in _differing(old, new, _BEACON):
-            reason = f"stands since somebody is in the lobby; it was {getattr(old, field)}"
+            reason = f"stands since somebody is in the lobby; it was {_told(old, field)}"
             yield sale_file.problem(record, key, reason)
         if _entries(old.lanes) != _entries(new.lanes):
             reason = (
@@ -93,6 +96,16 @@ def with_new_units(sale_file: SaleFile, known: Mapping[str, Sale]) -> frozenset[
             if _offered(was) < (0 if was and was.withdrawn else capacities.get(sku.sku_id, sku.capacity)):
                 found.add(sale.sale_id)
     return frozenset(found)
+
+
+def _told(sale: Sale, field: str) -> str:
+    """The field's value as the file writes it."""
+    value = getattr(sale, field)
+    if value is None:
+        return "left out"
+    if field in _LOBBY:
+        return datetime.fromtimestamp(value / 1000, ZoneInfo(sale.time_zone)).isoformat(timespec="seconds")
+    return str(value)
 
 
 def _offered(sku: Sku | None) -> int:

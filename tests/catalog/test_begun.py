@@ -125,6 +125,19 @@ async def test_after_the_seal_the_line_stands(conn: "Connection") -> None:
     ]
 
 
+async def test_a_time_that_stands_is_told_as_the_file_writes_it(conn: "Connection") -> None:
+    await apply(conn, lined())
+    await seal(conn)
+
+    with pytest.raises(SaleFileInvalid) as caught:
+        await apply(conn, lined(LOBBY))
+
+    assert str(caught.value) == (
+        "drop.toml:37: sales.drop.lobby_closes_at stands since the lobby was sealed; "
+        "it was 2027-03-01T11:55:00+08:00. Another drop is another sale"
+    )
+
+
 async def test_after_the_seal_pace_and_titles_may_change(conn: "Connection") -> None:
     await apply(conn, lined())
     await seal(conn)
