@@ -12,12 +12,14 @@ from tests.support.engine import Engine, OnSale, Stores
 
 TICKETS = 20
 BUYERS = 40
+PATIENCE_S = 40.0
 
 
 async def shop(buyer: Buyer, sale: OnSale, number: int) -> str:
     """One buyer's drop: a third pays, some cancel or walk away, and the refused try again until it is final."""
     await buyer.login()
-    await buyer.take_pass(sale.sale_id)
+    if await buyer.pass_unless_sold_out(sale.sale_id, patience_s=PATIENCE_S) is None:
+        return "sold out"
     for _ in range(60):
         placed = await buyer.order(sale.sale_id, {sale.skus[0]: 1})
         if placed.status == 201:

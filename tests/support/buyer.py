@@ -126,14 +126,24 @@ class Buyer:
         return str(wechat.json["code"])
 
     async def join(self, sale_id: str) -> str:
-        """Stand in the line; the sealed place."""
-        answer = await self.ask("POST", f"/v1/sales/{sale_id}/places")
+        """Stand in the line, after the draw if it is just being made; the sealed place."""
+        while True:
+            answer = await self.ask("POST", f"/v1/sales/{sale_id}/places")
+            if answer.code != "DRAWING":
+                break
+            await asyncio.sleep(answer.json["retry_after_ms"] / 1000)
         assert answer.status == 201, answer
         self.places[sale_id] = answer.json["place"]
         return self.places[sale_id]
 
     async def take_pass(self, sale_id: str, *, patience_s: float = 15.0) -> str:
         """Join when needed and ask until it is our turn; the sealed pass. AssertionError on any other refusal."""
+        taken = await self.pass_unless_sold_out(sale_id, patience_s=patience_s)
+        assert taken is not None, "sold out"
+        return taken
+
+    async def pass_unless_sold_out(self, sale_id: str, *, patience_s: float = 15.0) -> str | None:
+        """The same, or None when the sale is sold out for good before it is our turn."""
         if sale_id not in self.places:
             await self.join(sale_id)
         path, headers = f"/v1/sales/{sale_id}/pass", {"Floodgate-Place": self.places[sale_id]}
@@ -143,6 +153,8 @@ class Buyer:
             if answer.status == 200:
                 self.passes[sale_id] = answer.json["pass"]
                 return self.passes[sale_id]
+            if answer.code == "SOLD_OUT":
+                return None
             assert answer.code in ("NOT_YOUR_TURN", "NOT_OPEN", "NO_ROOM", "TOO_OFTEN", "UNAVAILABLE"), answer
             assert clock_s() < until_s, answer
             await asyncio.sleep(0.15)  # a place near the head: sooner than told, and below what is too often
