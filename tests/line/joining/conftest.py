@@ -1,9 +1,13 @@
 """A sale whose lobby is open, and what a process needs to join it, draw it, and lose it."""
 
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
+import asyncpg
 import pytest
 
+from engine.embedded.postgres import run_sql
 from engine.line.draw.draws import Draws
 from engine.line.draw.ledger import DrawLedger
 from engine.line.joining.desk import JoinDesk
@@ -12,8 +16,16 @@ from engine.line.joining.records import Joining, JoinRefusal
 from engine.line.joining.roster import Kept, Roster, unpack_kept
 from engine.line.joining.scripts import NO_PLACE, JoinScripts
 from engine.line.place import Place
-from tests.support.house import Rooms
+from tests.conftest import url_of_database
+from tests.support.house import Rooms, rooms
 
+# The tests of this folder share a database, emptied of places: making one costs more than any of them.
+RESET = """
+delete from lobby_entries; delete from lobby_chunks; delete from line_lanes; delete from line_sales;
+delete from sale_lanes;
+update sales set opens_at = now() + interval '30 minutes', closes_at = now() + interval '1 hour',
+    lobby_opens_at = null, lobby_closes_at = null, final_round = 0;
+"""
 TWO_LANES = (
     "insert into sale_lanes (sale_id, lane, lane_id, weight) values ('spring', 0, 'fans', 1), ('spring', 1, 'all', 1)"
 )
@@ -92,6 +104,25 @@ class Hall:
         async with self.house.pool.acquire() as conn:
             rows = await conn.fetch("select lane, index, buyer from lobby_entries order by lane, index")
         return [tuple(row) for row in rows]
+
+
+@pytest.fixture(scope="package")
+def shared_database_url(postgres_url: str, database_template: str) -> Iterator[str]:
+    """A migrated database of this folder."""
+    name = f"test_{secrets.token_hex(6)}"
+    run_sql(postgres_url, f"CREATE DATABASE {name} TEMPLATE {database_template}")
+    yield url_of_database(postgres_url, name)
+    run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def house(clean_redis_url: str, shared_database_url: str) -> AsyncIterator[Rooms]:
+    """The rooms of one process; the sale opens in half an hour and nobody has joined."""
+    conn = await asyncpg.connect(shared_database_url)
+    await conn.execute(RESET)
+    await conn.close()
+    async with rooms(clean_redis_url, shared_database_url) as found:
+        yield found
 
 
 @pytest.fixture
