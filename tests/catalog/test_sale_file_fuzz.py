@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 from engine.catalog.refusals import SaleFileInvalid
 from engine.catalog.sale_file import parse_sale_file
-from tests.catalog.texts import PATH, VALID
+from tests.catalog.test_sale_line import with_lanes
+from tests.catalog.texts import PATH
 
 VALUES = [
     *("0", "-1", "9223372036854775808", "1.5", "nan", "inf", "true", '""', '"a\\u0000b"', '"\\U0001F3AB"', "'../x'"),
     *("[]", "[1]", "[[]]", "{}", "{ id = 1 }", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "2027-01-01", "12:00:00"),
     *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", '["floor", "floor"]', '"Asia"', "]", '"'),
 ]
-LINES = VALID.splitlines()
+LINES = with_lanes().splitlines()
 
 
 @given(st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.sampled_from(VALUES)), max_size=4))
