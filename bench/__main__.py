@@ -18,6 +18,7 @@ from bench import machine, report
 from bench.figures import FIGURES, FULL, HOUSES, QUICK, Bench, House, RoundSpoilt, server_core
 from bench.servers import ROOT, Servers
 from bench.stack import Stack
+from engine.cli.unit_costs import NAMES, SHIPPED
 
 RUN = ROOT / ".run"
 
@@ -29,6 +30,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description="Measure against yardsticks.")
     arguments.add_argument("--quick", action="store_true", help="short rounds, about two minutes in all")
     arguments.add_argument("--only", action="append", choices=tuple(FIGURES), help="one figure's name; repeat")
+    arguments.add_argument("--ship", action="store_true", help="also renew what `floodgate plan` reckons with")
     given = arguments.parse_args()
     wanted = given.only or FIGURES
 
@@ -53,6 +55,8 @@ def main() -> int:
     on = machine.describe()
     report.write(RUN / "bench.json", machine=on, load=load, found=found)
     report.show(console, machine=on, found=found)
+    if given.ship:
+        found.spoilt += report.ship(SHIPPED, machine=on, costs=found.unit_costs, wanted=NAMES)
     for sentence in found.spoilt:
         console.print(sentence, style="red")
     console.print(f"{time.monotonic() - began_at:.0f} s; written to {RUN / 'bench.json'}")

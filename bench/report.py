@@ -6,7 +6,7 @@ as it is, beside the CPU time of every process, which shows where the time went.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +130,15 @@ def write(path: Path, *, machine: str, load: float, found: Report) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def ship(path: Path, *, machine: str, costs: Mapping[str, float], wanted: Set[str]) -> list[str]:
+    """Renew the unit costs that come with the engine; the sentence that refuses it when some were not measured."""
+    if missing := sorted(wanted - costs.keys()):
+        return [f"unit costs are not shipped, for these were not measured: {', '.join(missing)}"]
+    document = {"machine": machine, "unit_costs": {name: _short(costs[name]) for name in sorted(wanted)}}
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    return []
 
 
 def show(console: Console, *, machine: str, found: Report) -> None:

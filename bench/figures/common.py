@@ -40,7 +40,7 @@ class Pace:
     shoppers: int = 64
 
 
-FULL = Pace(rounds=5, warm_s=0.5, measure_s=3.0, checkouts=3000, batches=40)
+FULL = Pace(rounds=5, warm_s=0.5, measure_s=2.5, checkouts=3000, batches=40)
 QUICK = Pace(rounds=2, warm_s=0.3, measure_s=1.5, checkouts=800, batches=20, doors_people=200_000)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import orjson
 import pytest
@@ -138,3 +139,9 @@ def test_every_shipped_cost_is_a_number_above_zero() -> None:
     numbers = {name: cost for name, cost in dataclasses.asdict(COSTS).items() if name != "machine"}
     assert numbers.keys() == NAMES
     assert all(math.isfinite(cost) and cost > 0 for cost in numbers.values())
+
+
+def test_the_bench_measures_every_cost_that_the_plan_reckons_with() -> None:
+    figures = Path(__file__).resolve().parents[2] / "bench" / "figures"
+    sources = "".join(source.read_text() for source in figures.glob("*.py"))
+    assert [name for name in sorted(NAMES) if f'unit_costs["{name}"]' not in sources] == []
