@@ -1,8 +1,10 @@
 """The sealed entries, as everybody may read them, and the proof of one of them.
 
-What was sealed never changes, so chunks are kept; only so many, because a lobby of a million has 245 of them.
+What was sealed never changes, so chunks are kept; only so many, because a lobby of a million has 245 of them. One is
+read at a time: behind the draw a crowd may ask at once, and a chunk takes a few milliseconds of hashing.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,6 +37,7 @@ class Entries:
 
     def __init__(self, ledger: DrawLedger) -> None:
         self._ledger = ledger
+        self._reading = asyncio.Lock()
         self._chunks: dict[tuple[str, int, int], Chunk] = {}
         self._roots: dict[tuple[str, int], list[list[bytes]]] = {}
 
@@ -45,10 +48,14 @@ class Entries:
             return None
         key = (sale_id, lane.lane, number)
         found = self._chunks.get(key)
-        if found is None:
-            tags = await self._ledger.tags(sale_id, lane.lane, first, min(CHUNK, lane.count - first))
-            found = Chunk(tags, levels_of(leaves(lane.lane, first, tags)))
-            _keep(self._chunks, key, found, CHUNKS_KEPT)
+        if found is not None:
+            return found
+        async with self._reading:
+            found = self._chunks.get(key)
+            if found is None:
+                tags = await self._ledger.tags(sale_id, lane.lane, first, min(CHUNK, lane.count - first))
+                found = Chunk(tags, levels_of(leaves(lane.lane, first, tags)))
+                _keep(self._chunks, key, found, CHUNKS_KEPT)
         return found
 
     async def proof(self, drawing: Drawing, lane: LaneDraw, index: int) -> dict[str, Any] | None:
