@@ -66,7 +66,8 @@ class LineSight:
     drawn: the draw is made and published; final: sold out for good. admitted: passes not used yet; claimers: people
     who were called, came and wait for room; orders_open: orders neither paid nor released, of which the last deadline
     is held_until_ms (0: none). tick, ticked_ms, serving_ms, pace and checkpoints are the pacing's. opens_ms, closes_ms,
-    paused and round are what Redis was told last (round 0: nothing yet), and so what every script goes by.
+    paused and round are what Redis was told last (round 0: nothing yet), and so what every script goes by. passes:
+    the passes not used yet, by the eighths of their time that have passed, the youngest first.
     """
 
     epoch: int
@@ -88,6 +89,7 @@ class LineSight:
     round: int = 0
     shelves: Shelves = Shelves()
     checkpoints: tuple[Checkpoint, ...] = ()
+    passes: tuple[int, ...] = ()
 
     @property
     def live(self) -> bool:

@@ -13,6 +13,15 @@ SHOW_START, SHOW_FLOOR = 0.8, 0.3
 CONVERSION_START, CONVERSION_FLOOR = 0.8, 0.2
 LAPSE_START, LAPSE_CEILING = 0.2, 0.9
 
+HALVES_PER_TIME = 8
+
+
+def belief(elapsed: float) -> float:
+    """How far it is still believed that those who are missing will come, when so much (0 to 1) of the time that they
+    were given has passed. Whoever comes mostly comes soon: the belief halves with each eighth of the time."""
+    faith: float = 0.5 ** (HALVES_PER_TIME * elapsed)
+    return faith
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -29,6 +38,12 @@ class Share:
     @property
     def value(self) -> float:
         return self.hits / self.tries
+
+    def at_least(self, hits: float, tries: float) -> "Share":
+        """The share, raised to so many of so many: what is known so far can only become more."""
+        if tries < OPINION_PEOPLE or hits <= self.value * tries:
+            return self
+        return Share(self.tries * min(1.0, hits / tries), self.tries)
 
     def after(self, hits: float, tries: float) -> "Share":
         """The share after so many more."""
@@ -47,7 +62,6 @@ class Counted:
     """Totals of an epoch as they were last seen."""
 
     taken: int = 0
-    lapsed: int = 0
     held: int = 0
     sold: int = 0
 
@@ -80,12 +94,12 @@ class Estimates:
         return self.units * self.conversion_rate
 
     def learned(self, before: Counted, now: Counted, *, orders_open: int) -> "Estimates":
-        """The estimates after what happened between two ticks.
+        """The estimates of units after what happened between two ticks.
 
         Lapsed units cannot be counted directly: they are what left the held ones and was not sold. Single ticks may be
         off by an order or two, either way, so the sums keep their sign and only the share is bounded.
         """
-        taken, lapsed = max(0, now.taken - before.taken), max(0, now.lapsed - before.lapsed)
+        taken = max(0, now.taken - before.taken)
         units = self.units
         if orders_open > 0 and now.held > 0:
             units += (now.held / orders_open - units) * orders_open / (orders_open + OPINION_PEOPLE)
@@ -93,7 +107,6 @@ class Estimates:
         returned = before.held + taken * units - sold - now.held
         return replace(
             self,
-            conversion=self.conversion.after(taken, taken + lapsed),
             lapse=self.lapse.after(returned, sold + returned),
             units=max(1.0, units),
         )

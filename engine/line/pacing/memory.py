@@ -12,6 +12,7 @@ import msgpack
 
 from engine.line.pacing.estimates import Counted, Estimates, Share
 from engine.line.pacing.health import Limit
+from engine.line.pacing.passes import Mark, PassHistory
 
 VERSION = 1
 TRAIL_COUNT_MAX = 6  # ticks that moved, a second and a half of them: whoever ticks next can write them down
@@ -30,14 +31,14 @@ class TickRow:
     released: int
 
 
-UNTAUGHT, NOTHING_COUNTED, UNTRIED = Estimates(), Counted(), Limit()
+UNTAUGHT, NOTHING_COUNTED, UNTRIED, NO_PASSES = Estimates(), Counted(), Limit(), PassHistory()
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """allowance: people who may be called by the rate and were not yet; None before the first tick. deficits and
     rates: by lane, people owed and people called a second. settled_ms: the newest checkpoint that is part of the show
-    rate. trail: the newest ticks that moved."""
+    rate. passes: what became of them lately. trail: the newest ticks that moved."""
 
     estimates: Estimates = UNTAUGHT
     counted: Counted = NOTHING_COUNTED
@@ -46,6 +47,7 @@ class Memory:
     deficits: tuple[float, ...] = ()
     rates: tuple[float, ...] = ()
     settled_ms: int = -1
+    passes: PassHistory = NO_PASSES
     trail: tuple[TickRow, ...] = ()
 
     def pack(self) -> bytes:
@@ -74,9 +76,11 @@ class Memory:
         deficits: Any,
         rates: Any,
         settled_ms: Any,
+        passes: Any,
         trail: Any,
     ) -> "Memory":
         show, conversion, lapse, units = estimates
+        marks, lapsed_before = passes
         return cls(
             Estimates(Share(*show), Share(*conversion), Share(*lapse), units),
             Counted(*counted),
@@ -85,5 +89,6 @@ class Memory:
             deficits,
             rates,
             settled_ms,
+            PassHistory(tuple(Mark(*mark) for mark in marks), lapsed_before),
             tuple(TickRow(*row) for row in trail),
         )

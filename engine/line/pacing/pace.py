@@ -1,9 +1,10 @@
 """How many people a tick may call, from numbers alone. Pure: the same numbers give the same tick in every worker.
 
     target   = min(operator's concurrency, adaptive limit)
-    room     = what the stock can still serve: (free + expected back) / units per person, less those with a pass
+    room     = people whom the stock can still serve: (free + expected back - for passes that will become orders)
+               / units per person
     release  = people to call so that, of those who show up, the lesser of target and room is at the till
-             = ceil(min(target - at the till, room) / show rate) - called and still waited for
+             = (min(target - at the till, room) - called and still expected) / show rate, rounded up
     at most the rate of the operator, with a second's worth saved up
 
 People who came and wait for room are at the door already: they count in full before anybody new is called. While
@@ -14,35 +15,37 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.line.pacing.estimates import Counted, Estimates
+from engine.line.pacing.estimates import Counted, Estimates, Share
 from engine.line.pacing.heads import advanced, people_between
 from engine.line.pacing.lanes import LaneTerms, divided
 from engine.line.pacing.memory import TRAIL_COUNT_MAX, Memory, TickRow
+from engine.line.pacing.passes import Mark, mark_of
 from engine.line.pacing.scripts import Move
 from engine.line.pacing.window import (
     called_in_window,
     checkpoint_due,
     drop_count,
-    outstanding,
     settled,
     shown_so_far,
+    shows_expected,
 )
 from engine.line.sight import LineSight
 
 STEP_MS_MAX = 1_000  # as the script: however late a tick is, it counts a second at most
 RATE_OVER_S = 15.0  # the admission rate that people are told is an average of so long
-SHOW_KNOWN_PEOPLE = 20  # below so many people called, what has been shown so far says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knobs:
     """What is set from outside. rate: people a second; concurrency: people at the till; None is no cap. strain: how
-    hard the machinery works by this worker's measure, 1 is too much."""
+    hard the machinery works by this worker's measure, 1 is too much. window_ms, pass_ms: how long a called person is
+    waited for and how long a pass is good, in serving time."""
 
     rate: int | None
     concurrency: int | None
     burst_count: int
     window_ms: int
+    pass_ms: int
     lanes: Sequence[LaneTerms]
     strain: float = 0.0
 
@@ -77,14 +80,15 @@ def limit_of(memory: Memory, concurrency: int | None) -> int:
     return limit if concurrency is None else min(limit, concurrency)
 
 
-def stock_room(sight: LineSight, estimates: Estimates) -> float:
+def stock_room(sight: LineSight, memory: Memory, *, pass_ms: int) -> float:
     """How many more people who show up the stock can serve. Units that may come back count only while something is
     free: nobody is called for units that others hold."""
-    shelves = sight.shelves
+    shelves, estimates = sight.shelves, memory.estimates
     if shelves.free <= 0:
         return 0.0
     units = shelves.free + estimates.lapse_share * shelves.held
-    return units / estimates.units_per_person - sight.admitted - sight.claimers
+    orders = memory.passes.orders_expected(sight, estimates.conversion_rate, pass_ms=pass_ms)
+    return (units - orders * estimates.units) / estimates.units_per_person - sight.claimers
 
 
 def pace(sight: LineSight, memory: Memory, knobs: Knobs) -> Paced:
@@ -126,35 +130,50 @@ def wanted_by_lane(sight: LineSight, estimates: Estimates, knobs: Knobs) -> list
     return wanted
 
 
-def people_to_serve(sight: LineSight, memory: Memory, knobs: Knobs, *, at_most: float = math.inf) -> int:
-    """How many people may still be called so that those who show up find units, and no more than `at_most` of them."""
-    room = min(at_most, stock_room(sight, memory.estimates))
-    people = math.ceil(room / memory.estimates.show_rate) - outstanding(sight, window_ms=knobs.window_ms)
-    return max(0, people)
-
-
 def _release(sight: LineSight, memory: Memory, knobs: Knobs) -> int:
+    """How many to call so that those who show up find room at the till, and units."""
     target = limit_of(memory, knobs.concurrency)
-    return people_to_serve(sight, memory, knobs, at_most=target - inflight(sight) - sight.claimers)
+    room = min(target - inflight(sight) - sight.claimers, stock_room(sight, memory, pass_ms=knobs.pass_ms))
+    show_rate = memory.estimates.show_rate
+    expected = shows_expected(sight, show_rate, window_ms=knobs.window_ms)
+    return max(0, math.ceil((room - expected) / show_rate))
 
 
 def _learned(sight: LineSight, memory: Memory, knobs: Knobs, dt_ms: int) -> Memory:
-    now = Counted(
-        taken=sum(lane.taken for lane in sight.lanes),
-        lapsed=sum(lane.lapsed for lane in sight.lanes),
-        held=sight.shelves.held,
-        sold=sight.shelves.sold,
-    )
+    mark = mark_of(sight)
+    now = Counted(taken=mark.taken, held=sight.shelves.held, sold=sight.shelves.sold)
     estimates = memory.estimates
     if sight.ticked_ms:  # what stood there before the first tick did not happen in it
         estimates = estimates.learned(memory.counted, now, orders_open=sight.orders_open)
     people, shown, settled_ms = settled(sight, after_ms=memory.settled_ms, window_ms=knobs.window_ms)
-    show = estimates.show.after(shown, people)
+    passes, given, used = memory.passes.after(mark, pass_ms=knobs.pass_ms)
+    return replace(
+        memory,
+        estimates=replace(
+            estimates,
+            show=_shown(estimates.show.after(shown, people), sight, knobs, settled_ms),
+            conversion=_converted(estimates.conversion.after(used, given), mark, pass_ms=knobs.pass_ms),
+        ),
+        counted=now,
+        limit=memory.limit.after(
+            knobs.strain, inflight=inflight(sight), serving_ms=sight.serving_ms + dt_ms, dt_ms=dt_ms
+        ),
+        settled_ms=settled_ms,
+        passes=passes,
+    )
+
+
+def _shown(show: Share, sight: LineSight, knobs: Knobs, settled_ms: int) -> Share:
+    """Before the first window is over, those who have come by now are the least who will."""
+    if settled_ms >= 0:
+        return show
     people, shown = shown_so_far(sight, window_ms=knobs.window_ms)
-    if people >= SHOW_KNOWN_PEOPLE and shown > show.value * people:
-        show = replace(show, hits=show.tries * shown / people)
-    limit = memory.limit.after(knobs.strain, inflight=inflight(sight), serving_ms=sight.serving_ms + dt_ms, dt_ms=dt_ms)
-    return replace(memory, estimates=replace(estimates, show=show), counted=now, limit=limit, settled_ms=settled_ms)
+    return show.at_least(shown, people)
+
+
+def _converted(conversion: Share, mark: Mark, *, pass_ms: int) -> Share:
+    """Before the first passes can run out, what has been taken so far is the least that will be."""
+    return conversion.at_least(mark.taken, mark.given) if mark.serving_ms < pass_ms else conversion
 
 
 def _allowance(memory: Memory, knobs: Knobs, dt_ms: int) -> float | None:

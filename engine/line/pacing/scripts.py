@@ -12,6 +12,7 @@ from engine.line.codes import LookCode, TickCode
 from engine.line.sight import Checkpoint, LaneSight, LineSight, Shelves
 
 VERBS = ("look", "tick")
+PASS_MS = 120_000
 
 _LANE_NUMBERS = ("head", "lobby", "tail", "ceiling", "gap_from", "gap_to", "called", "shown", "taken", "lapsed")
 
@@ -48,17 +49,17 @@ class PaceScripts:
         self._look = load_script("line", "look")
         self._tick = load_script("line", "tick")
 
-    async def look(self, live: LiveSale) -> LineSight | None:
-        """The line as it stands now; None when fenced."""
+    async def look(self, live: LiveSale, *, pass_ms: int = PASS_MS) -> LineSight | None:
+        """The line as it stands now; None when fenced. `pass_ms`: how long a pass is good, by the serving clock."""
         keys, epoch = live.keys, live.epoch
         reply = await self._store.run(
             self._look,
             [keys.control, keys.line, keys.admitted, keys.claimers, keys.deadlines, keys.stock, keys.checkpoints],
-            [epoch],
+            [epoch, pass_ms],
         )
         if reply[0] == LookCode.FENCED:
             return None
-        _, now_ms, opens_ms, closes_ms, paused, sale_round, flat, *counts, stock, checkpoints = reply
+        _, now_ms, opens_ms, closes_ms, paused, sale_round, flat, *counts, stock, checkpoints, passes = reply
         line = _fields(flat)
         admitted, claimers, orders_open, held_until_ms = counts
         ordinals = [lane.ordinal for lane in live.sale.lanes]
@@ -86,6 +87,7 @@ class PaceScripts:
             round=sale_round,
             shelves=_shelves(_fields(stock), ordinals),
             checkpoints=tuple(_checkpoint(packed) for packed in checkpoints),
+            passes=tuple(passes),
         )
 
     async def tick(self, live: LiveSale, epoch: int, seen_tick: int, move: Move) -> Ticked:

@@ -29,11 +29,12 @@ LAG_STEP_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """The settings of the pacing: how often a tick is due, how long a called person is waited for in serving time, and
-    how many people may be saved up."""
+    """The settings of the pacing: how often a tick is due, how long a called person is waited for and how long a pass
+    is good in serving time, and how many people may be saved up."""
 
     tick_ms: int = 250
     window_ms: int = 90_000
+    pass_ms: int = 120_000
     burst_count: int = 100
 
 
@@ -44,6 +45,7 @@ def knobs_of(sale: Sale, beat: Beat, *, strain: float = 0.0) -> Knobs:
         concurrency=sale.line_concurrency,
         burst_count=beat.burst_count,
         window_ms=beat.window_ms,
+        pass_ms=beat.pass_ms,
         lanes=tuple(
             LaneTerms(weight=lane.weight, public=lane.entry is Entry.EVERYONE, quota_units=lane.quota_units)
             for lane in sale.lanes
@@ -96,7 +98,7 @@ class Ticker:
     async def refresh(self) -> LineSight | None:
         """Look, and tick if it is time; None when the sale is fenced. Raises RedisAway; the old sight then ages out."""
         asked_at_s = self._monotonic_s()
-        sight = await self._scripts.look(self.live)
+        sight = await self._scripts.look(self.live, pass_ms=self._beat.pass_ms)
         self._pulse.redis.add(self._monotonic_s() - asked_at_s, asked_at_s)
         if sight is None or sight.epoch != self.live.epoch:
             if sight is None:

@@ -8,6 +8,7 @@ not come stop counting. They stay called and may still come; nobody waits for th
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engine.line.pacing.estimates import belief
 from engine.line.pacing.heads import people_between
 from engine.line.sight import LineSight
 
@@ -43,6 +44,17 @@ def outstanding(sight: LineSight, *, window_ms: int) -> int:
     """People who were called, have not come, and may still be waited for."""
     groups = (group for group in called_groups(sight) if group.counts(sight.serving_ms, window_ms))
     return sum(group.people - group.shown for group in groups)
+
+
+def shows_expected(sight: LineSight, show_rate: float, *, window_ms: int) -> float:
+    """How many of them are expected: of each group those who usually come, less those who have, and the less of what is
+    missing, the longer ago they were called. A group that came in greater numbers makes up for another."""
+    expected = 0.0
+    for group in called_groups(sight):
+        if group.counts(sight.serving_ms, window_ms):
+            elapsed = (sight.serving_ms - (group.until_ms or sight.serving_ms)) / window_ms
+            expected += (group.people * show_rate - group.shown) * belief(elapsed)
+    return max(0.0, expected)
 
 
 def called_in_window(sight: LineSight, lane: int, *, window_ms: int) -> int:

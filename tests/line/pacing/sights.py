@@ -41,5 +41,7 @@ def sight_of(*lanes: LaneSight, free: int = 100, held: int = 0, sold: int = 0, *
 
 def knobs_of(*terms: LaneTerms, **changes: Any) -> Knobs:
     """No caps but the adaptive limit, unless the test sets them."""
-    knobs = Knobs(rate=None, concurrency=None, burst_count=100, window_ms=90_000, lanes=terms or (LaneTerms(),))
+    knobs = Knobs(
+        rate=None, concurrency=None, burst_count=100, window_ms=90_000, pass_ms=120_000, lanes=terms or (LaneTerms(),)
+    )
     return replace(knobs, **changes)

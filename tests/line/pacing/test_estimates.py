@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.line.pacing.estimates import Counted, Estimates, Share
+from engine.line.pacing.estimates import Counted, Estimates, Share, belief
 
 
 def test_an_estimate_begins_with_an_opinion() -> None:
@@ -34,9 +34,18 @@ def test_a_share_of_shares_stays_between_nothing_and_all(counts: list[tuple[int,
     assert 0 <= share.value <= 1
 
 
-def test_passes_that_lapse_lower_the_conversion() -> None:
-    learned = Estimates().learned(Counted(), Counted(lapsed=80), orders_open=0)
-    assert learned.conversion_rate == pytest.approx(0.2)
+def test_what_is_known_so_far_only_raises_a_share() -> None:
+    assert [Share.opinion(0.8).at_least(hits, 100).value for hits in (10, 95)] == pytest.approx([0.8, 0.95])
+
+
+def test_a_few_people_so_far_say_nothing() -> None:
+    assert Share.opinion(0.8).at_least(5, 5).value == pytest.approx(0.8)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_longer_somebody_stays_away_the_weaker_is_the_belief(one: float, other: float) -> None:
+    sooner, later = sorted((one, other))
+    assert 1 >= belief(sooner) >= belief(later) > 0
 
 
 def test_orders_of_several_units_are_noticed() -> None:

@@ -1,5 +1,7 @@
 """Who was called and has not come, by checkpoints."""
 
+import pytest
+
 from engine.line.pacing.window import (
     called_in_window,
     checkpoint_due,
@@ -7,6 +9,7 @@ from engine.line.pacing.window import (
     outstanding,
     settled,
     shown_so_far,
+    shows_expected,
 )
 from engine.line.sight import Checkpoint, LineSight
 from tests.line.pacing.sights import lane_of, sight_of
@@ -34,6 +37,24 @@ def test_no_shows_stop_counting_when_the_window_is_over() -> None:
 
 def test_no_shows_still_count_at_the_last_moment_of_the_window() -> None:
     assert outstanding(seen(94_999, (0, 0, 12), (5_000, 20, 3), head=30), window_ms=WINDOW_MS) == 15
+
+
+def test_who_was_just_called_is_expected_by_the_show_rate() -> None:
+    assert shows_expected(seen(0, (0, 0, 0), head=10), 0.5, window_ms=WINDOW_MS) == pytest.approx(5)
+
+
+def test_nobody_is_expected_of_a_group_that_came_as_people_usually_do() -> None:
+    assert shows_expected(seen(0, (0, 0, 8), head=10), 0.8, window_ms=WINDOW_MS) == 0
+
+
+def test_a_group_that_came_in_greater_numbers_makes_up_for_another() -> None:
+    sight = seen(5_625, (0, 0, 10), (5_625, 10, 0), head=20)
+    assert shows_expected(sight, 0.8, window_ms=WINDOW_MS) == pytest.approx(8 - 2)
+
+
+def test_who_was_called_long_ago_is_hardly_expected() -> None:
+    sight = seen(80_000, (0, 0, 0), (5_000, 100, 0), head=100)
+    assert 0 < shows_expected(sight, 0.8, window_ms=WINDOW_MS) < 1
 
 
 def test_the_show_rate_learns_from_a_group_once_its_window_is_over() -> None:
