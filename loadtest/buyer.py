@@ -286,7 +286,9 @@ class Buyer:
             return None
         if room < most:
             answer = await self._phone.order(again, key=self._key(), items=[{"sku": sku, "quantity": room + 1}])
-            self._expect_refusal(answer, codes={"BUYER_LIMIT", *NOTHING_LEFT}, what="more than one buyer may have")
+            self._expect_refusal(
+                answer, codes={"BUYER_LIMIT", "PASS_SPENT", *NOTHING_LEFT}, what="more than one buyer may have"
+            )
         if room < 1:
             return None
         answer = await self._phone.order(again, key=self._key(), items=[{"sku": sku, "quantity": 1}])

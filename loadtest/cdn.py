@@ -27,6 +27,7 @@ class LineCache:
         self._wire = wire
         self._url = url
         self._document: LineDocument | None = None
+        self._seen: LineDocument | None = None
         self.calls = Calls()
         self.over = asyncio.Event()
         """The document says that nobody gets anything any more; the next look of whoever waits will tell them so."""
@@ -43,6 +44,10 @@ class LineCache:
         self.read_count += 1
         return self._document
 
+    def seen(self) -> LineDocument:
+        """The last document that told of lanes; a worker that is being restored knows none."""
+        return self._seen or self.look()
+
     async def run(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
@@ -55,6 +60,8 @@ class LineCache:
             return
         if reply.status == 200:
             self._document = line_from(reply.body)
+            if self._document.lanes:
+                self._seen = self._document
             self.calls.note(self._document.lanes, at_s=asyncio.get_running_loop().time())
             if self._document.is_over:
                 self.over.set()

@@ -251,7 +251,7 @@ class DropRun:
             tiers={row.sku: f"{row.session} {row.title}  ¥{row.price_fen / 100:,.0f}" for row in sale.skus},
             stock=watch.stock,
             stages=journal.stages,
-            line=_line_view(self._cache.look(), drawn_after_s=self._evidence.draw.drawn_after_s),
+            line=_line_view(self._cache.seen(), drawn_after_s=self._evidence.draw.drawn_after_s),
             orders_per_s=journal.orders_at[journal.second - 1],
             refusals_per_s=journal.refusals_at[journal.second - 1],
             order_count=len(journal.order_s),
@@ -267,7 +267,7 @@ def _line_view(document: LineDocument, *, drawn_after_s: float | None) -> LineVi
     lanes = document.lanes.values()
     return LineView(
         lobby=sum(lane.lobby for lane in lanes),
-        waiting=sum(max(0, lane.end - lane.head) for lane in lanes),
+        waiting=sum(lane.waiting for lane in lanes),
         called=sum(lane.head for lane in lanes),
         rate_per_s=sum(lane.rate_per_s for lane in lanes),
         band=document.band,

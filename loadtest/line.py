@@ -55,7 +55,8 @@ class Pass:
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One lane at one moment: positions below `head` are called, `end` is behind everybody; `lobby` of them came in
-    the lobby. Between `edge_from` and `edge_to` the units may or may not last; None before the draw."""
+    the lobby. Between `edge_from` and `edge_to` the units may or may not last; None before the draw. Positions of the
+    gap, after a loss, may have no owner."""
 
     head: int
     lobby: int
@@ -63,9 +64,21 @@ class Lane:
     rate_per_s: float
     edge_from: int | None = None
     edge_to: int | None = None
+    gap_from: int = 0
+    gap_to: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """People who are not called yet."""
+        return self.ahead_of(self.end)
+
+    def ahead_of(self, position: int) -> int:
+        """People who are called before this position."""
+        gap = max(0, min(position, self.gap_to) - max(self.head, self.gap_from))
+        return max(0, position - self.head - gap)
 
     def eta_s(self, position: int) -> float:
-        return max(0, position - self.head) / max(self.rate_per_s, 1.0)
+        return self.ahead_of(position) / max(self.rate_per_s, 1.0)
 
     def is_edge(self, position: int) -> bool:
         return self.edge_from is not None and self.edge_to is not None and self.edge_from <= position < self.edge_to
@@ -139,7 +152,14 @@ def line_from(body: Body) -> LineDocument:
         is_well=body["health"] == "ok",
         is_final=body["final"],
         lanes={
-            row["id"]: Lane(row["head"], row["lobby"], row["tail"], row["rate_per_s"], *(row["reach"] or (None, None)))
+            row["id"]: Lane(
+                row["head"],
+                row["lobby"],
+                row["tail"],
+                row["rate_per_s"],
+                *(row["reach"] or (None, None)),
+                *row.get("gap", ()),
+            )
             for row in body["lanes"]
         },
         bands={row["sku"]: row["band"] for row in body["stock"]},
