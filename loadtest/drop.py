@@ -215,7 +215,9 @@ class DropRun:
         self._chapter = "draw"
         while not self._cache.look().is_drawn:  # noqa: ASYNC110 - a document, not an event
             await asyncio.sleep(POLL_S)
-        self._evidence.draw.drawn_after_s = round(self._clock() - self._draws_at, 2)
+        after_s = self._evidence.draw.drawn_after_s = round(self._clock() - self._draws_at, 2)
+        lobby = sum(lane.lobby for lane in self._cache.look().lanes.values())
+        self._screen.say(f"The lobby closed with {lobby:,} people; the draw was public {after_s:.1f} s later.")
         await asyncio.sleep(self._opens_at - self._clock())
         self._chapter = "drop"
         await asyncio.sleep(self._opens_at + self._evidence.sale.hold_s - 1 - self._clock())
