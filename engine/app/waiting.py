@@ -32,7 +32,8 @@ def open_line(house: House, live: LiveSale, pulse: Pulse) -> LineDesk:
     config = house.config
     line, batch_count_max, queue_count_max = config.line, config.stock.batch_count_max, config.stock.queue_count_max
     window_ms = line.claim_window_s * 1000
-    beat = Beat(tick_ms=line.tick_ms, window_ms=window_ms, burst_count=line.burst_count)
+    pass_ms = line.pass_serving_s * 1000
+    beat = Beat(tick_ms=line.tick_ms, window_ms=window_ms, pass_ms=pass_ms, burst_count=line.burst_count)
     ticker = Ticker(live, house.line.pacing, PaceLedger(house.pool), pulse, beat)
     joins = JoinDesk(
         live,
@@ -47,7 +48,7 @@ def open_line(house: House, live: LiveSale, pulse: Pulse) -> LineDesk:
         Passes(house.store),
         AdmissionLedger(house.pool),
         limit=lambda: ticker.limit,
-        pass_ms=line.pass_serving_s * 1000,
+        pass_ms=pass_ms,
         batch_count_max=batch_count_max,
         queue_count_max=queue_count_max,
     )

@@ -70,6 +70,7 @@ def _open_desk(house: House, live: LiveSale, pulse: Pulse) -> Desk:
         house.book,
         commit_count_max=config.orders.commit_count_max,
         queue_count_max=config.stock.queue_count_max,
+        committed=lambda took_s: pulse.commits.add(took_s, time.monotonic()),
     )
     return Desk(live, stock, open_line(house, live, pulse), placer)
 
@@ -94,7 +95,13 @@ async def work(config: Config, index: int) -> None:
             return None if isinstance(found, LoginRefused) else found
 
         wechat = config.wechat
-        starter = Starter(house.ledger, provider, house.privacy, description=wechat.description)
+        starter = Starter(
+            house.ledger,
+            provider,
+            house.privacy,
+            description=wechat.description,
+            asked=lambda well: pulse.paid(time.monotonic(), well=well),
+        )
         refunder = build_refunder(house, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
         fapiao = build_fapiao(house, provider).desk

@@ -8,7 +8,8 @@ same batch is committed again: order numbers make that harmless, and what is alr
 import asyncio
 import enum
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -60,8 +61,17 @@ class Placer:
     """Places the orders of one sale in one worker."""
 
     def __init__(
-        self, desk: StockDesk, stock: Stock, book: OrderBook, *, commit_count_max: int, queue_count_max: int
+        self,
+        desk: StockDesk,
+        stock: Stock,
+        book: OrderBook,
+        *,
+        commit_count_max: int,
+        queue_count_max: int,
+        committed: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """`committed` is told how many seconds each group commit took, also one that failed."""
+        self._committed = committed
         self._desk = desk
         self._stock = stock
         self._book = book
@@ -164,8 +174,7 @@ class Placer:
         if not current:
             return [Committed.STALE] * len(placements)
         try:
-            with telemetry.COMMIT_SECONDS.time():
-                placed = await self._book.place(live.sale.sale_id, epoch, current)
+            placed = await self._timed(self._book.place(live.sale.sale_id, epoch, current))
         except StaleEpoch:
             return [Committed.STALE] * len(placements)
         except NoUnitsLeft:
@@ -178,6 +187,14 @@ class Placer:
         if free:
             await tell_paid(live, self._stock, self._book, free)
         return [_outcome(placement, epoch, placed) for placement in placements]
+
+    async def _timed(self, commit: Awaitable[set[str]]) -> set[str]:
+        began_s = time.monotonic()
+        try:
+            with telemetry.COMMIT_SECONDS.time():
+                return await commit
+        finally:
+            self._committed(time.monotonic() - began_s)
 
 
 def _outcome(placement: Placement, epoch: int, placed: set[str]) -> Committed:

@@ -3,7 +3,7 @@ order whose units could be released without asking WeChat."""
 
 import asyncio
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,7 +12,7 @@ import structlog
 from engine.infra.batcher import Batcher
 from engine.infra.outage import ProviderAway
 from engine.payments.ledger import PaymentLedger, PaymentWish, StartedPayment
-from engine.payments.port import PaymentProvider, PrepayRequest, ProviderRefusal, RefusalKind
+from engine.payments.port import PaymentProvider, Prepaid, PrepayRequest, ProviderRefusal, RefusalKind
 from engine.web.buyers import Privacy
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,17 @@ class NotStarted(enum.Enum):
 class Starter:
     """Turns an order into the parameters of wx.requestPayment."""
 
-    def __init__(self, ledger: PaymentLedger, provider: PaymentProvider, privacy: Privacy, *, description: str) -> None:
+    def __init__(
+        self,
+        ledger: PaymentLedger,
+        provider: PaymentProvider,
+        privacy: Privacy,
+        *,
+        description: str,
+        asked: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        """`asked` is told of every new prepay id that was asked for, whether the provider answered at all."""
+        self._asked = asked
         self._provider = provider
         self._privacy = privacy
         self._description = description
@@ -79,13 +89,22 @@ class Starter:
                 openid=self._privacy.open_openid(started.openid_sealed, buyer),
                 expires_at=datetime.fromtimestamp(started.deadline_ms / 1000, UTC),
             )
-            async with self._calls:
-                prepaid = await self._provider.create(request)
+            prepaid = await self._create(request)
             if isinstance(prepaid, ProviderRefusal):
                 return self._refused(order_no, prepaid)
             prepay_id = prepaid.prepay_id
             self._keep(order_no, prepay_id, prepaid.valid_until)
         return await self._provider.client_parameters(prepay_id, started.mchid)
+
+    async def _create(self, request: PrepayRequest) -> Prepaid | ProviderRefusal:
+        async with self._calls:
+            try:
+                prepaid = await self._provider.create(request)
+            except ProviderAway:
+                self._asked(False)
+                raise
+        self._asked(True)
+        return prepaid
 
     def _refused(self, order_no: str, refusal: ProviderRefusal) -> NotStarted:
         log.warning("prepay_refused", order=order_no, kind=refusal.kind, code=refusal.code, detail=refusal.detail)

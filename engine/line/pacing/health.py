@@ -96,7 +96,7 @@ class Pulse:
         self.commits, self.redis, self.lags, self.payments = Samples(), Samples(), Samples(), Samples()
 
     def paid(self, now_s: float, *, well: bool) -> None:
-        """A payment was asked for: the provider answered well, or did not."""
+        """A payment was asked for, and the provider answered (well), or did not."""
         self.payments.add(0.0 if well else 1.0, now_s)
 
     def health(self, now_s: float) -> Health:
