@@ -9,7 +9,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-LIMIT_START, LIMIT_FLOOR, LIMIT_CEILING = 2_000.0, 50.0, 1_000_000.0
+LIMIT_START, LIMIT_FLOOR, LIMIT_CEILING = 2_000.0, 200.0, 1_000_000.0
 GROWTH_RAMP_PER_S, GROWTH_PER_S = 0.5, 0.1  # before the first strain it feels its way up quickly
 SHRINK = 0.8
 SHRINK_EVERY_MS = 2_000  # what was let through before still has to pass before less of it can be felt

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine import telemetry
 from engine.catalog.board import LiveSale
 from engine.catalog.records import Entry, Sale
 from engine.line.codes import TickCode
@@ -114,7 +113,6 @@ class Ticker:
                 self.sight, self.memory = sight, memory = _after(sight, paced, ticked), paced.memory
         sale = self.live.sale
         self.keeper.note(sight, memory.trail, sale_round=sight.round or sale.round, final_round=sale.final_round)
-        self._publish(sight, memory)
         return sight
 
     def _is_due(self, sight: LineSight) -> bool:
@@ -126,16 +124,6 @@ class Ticker:
     def _strained_knobs(self) -> Knobs:
         strain = self._pulse.health(self._monotonic_s()).strain
         return knobs_of(self.live.sale, self._beat, strain=strain)
-
-    def _publish(self, sight: LineSight, memory: Memory) -> None:
-        sale_id, estimates = self.live.sale.sale_id, memory.estimates
-        telemetry.LINE_PEOPLE.labels(sale_id, "waiting").set(sight.waiting)
-        telemetry.LINE_PEOPLE.labels(sale_id, "called").set(sum(lane.called for lane in sight.lanes))
-        telemetry.LINE_PEOPLE.labels(sale_id, "admitted").set(sight.admitted)
-        telemetry.LINE_PEOPLE.labels(sale_id, "limit").set(self.limit)
-        telemetry.LINE_SHARES.labels(sale_id, "show").set(estimates.show_rate)
-        telemetry.LINE_SHARES.labels(sale_id, "conversion").set(estimates.conversion_rate)
-        telemetry.LINE_SHARES.labels(sale_id, "lapse").set(estimates.lapse_share)
 
 
 def _after(sight: LineSight, paced: Paced, ticked: Ticked) -> LineSight:

@@ -1,18 +1,27 @@
 """A line on real servers whose draw is made, and a clock that is moved by hand: time passes by putting the last tick
 back, so that no test waits."""
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from engine.embedded.postgres import run_sql
 from engine.line.pacing.health import Pulse
 from engine.line.pacing.ledger import PaceLedger
 from engine.line.pacing.scripts import PaceScripts
 from engine.line.pacing.ticker import Beat, Ticker
 from engine.line.sight import LineSight
-from tests.support.house import Rooms
+from tests.conftest import url_of_database
+from tests.support.house import Rooms, rooms
+
+# The tests of this folder share a database, emptied of what a line writes: making one costs more than any of them.
+RESET = """
+delete from line_ticks; delete from line_lanes; delete from line_sales;
+update sales set round = 1, final_round = 0, epoch = 0;
+"""
 
 
 @dataclass
@@ -71,10 +80,20 @@ class Rig:
         live.renew(replace(live.sale, line_rate=per_s, line_concurrency=concurrency))
 
 
+@pytest.fixture(scope="module")
+def shared_database_url(postgres_url: str, database_template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    run_sql(postgres_url, f"CREATE DATABASE {name} TEMPLATE {database_template}")
+    yield url_of_database(postgres_url, name)
+    run_sql(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-async def rig(house: Rooms) -> AsyncIterator[Rig]:
-    rig = Rig(house, None)  # type: ignore[arg-type]
-    rig.ticker = rig.another_worker()
-    await rig.line(drawn=1)
-    yield rig
-    await rig.ticker.keeper.settled()
+async def rig(clean_redis_url: str, shared_database_url: str) -> AsyncIterator[Rig]:
+    run_sql(shared_database_url, RESET)
+    async with rooms(clean_redis_url, shared_database_url) as house:
+        rig = Rig(house, None)  # type: ignore[arg-type]
+        rig.ticker = rig.another_worker()
+        await rig.line(drawn=1)
+        yield rig
+        await rig.ticker.keeper.settled()
