@@ -1,6 +1,7 @@
 """The stock scripts against a small model, in any order of any calls, with the conservation law after every step.
 
-The model is the promise in plain Python: who holds what, who has bought what, and what is therefore free.
+The model is the promise in plain Python: who holds what, who has bought what, through which lane, with which pass, and
+what is therefore free.
 """
 
 import asyncio
@@ -24,10 +25,13 @@ from engine.stock.codes import (
     RetakeCode,
     ShrinkCode,
 )
-from engine.stock.stock import Shelf, Stock, Terms
+from engine.stock.stock import LaneUnits, Shelf, Stock, Terms
 
 BUYER_MAX = 5
 BUYERS = [bytes([65 + n]) * 16 for n in range(4)]
+LANES = {buyer: n % 2 for n, buyer in enumerate(BUYERS)}
+QUOTAS = (None, 6)
+NONCE = b"nonce---"
 SKUS = ["floor", "stand"]
 items_of_an_order = st.dictionaries(st.sampled_from(SKUS), st.integers(1, 3), min_size=1).map(
     lambda wanted: tuple(Item(sku, quantity) for sku, quantity in sorted(wanted.items()))
@@ -42,6 +46,7 @@ class Model:
     held: dict[str, Claim] = field(default_factory=dict)
     sold: dict[str, Claim] = field(default_factory=dict)
     requests: dict[bytes, Claim] = field(default_factory=dict)
+    passes: set[bytes] = field(default_factory=set)
 
     def units(self, claims: dict[str, Claim], sku: str) -> int:
         return sum(item.quantity for claim in claims.values() for item in claim.items if item.sku_id == sku)
@@ -53,13 +58,25 @@ class Model:
         claims = [*self.held.values(), *self.sold.values()]
         return sum(item.quantity for claim in claims if claim.buyer == buyer for item in claim.items)
 
+    def of_lane(self, lane: int) -> int:
+        claims = [*self.held.values(), *self.sold.values()]
+        return sum(item.quantity for claim in claims if claim.lane == lane for item in claim.items)
+
+    def beyond_quota(self, claim: Claim) -> bool:
+        quota = QUOTAS[claim.lane]
+        return quota is not None and self.of_lane(claim.lane) + sum(item.quantity for item in claim.items) > quota
+
     def decide(self, claim: Claim) -> ReserveCode:
         first = self.requests.get(claim.request_id)
         if first is not None:
             same = first.body_digest == claim.body_digest
             return ReserveCode.REPEATED if same else ReserveCode.KEY_REUSED
+        if claim.buyer not in self.passes:
+            return ReserveCode.PASS_SPENT
         if self.of_buyer(claim.buyer) + sum(item.quantity for item in claim.items) > BUYER_MAX:
             return ReserveCode.BUYER_LIMIT
+        if self.beyond_quota(claim):
+            return ReserveCode.LANE_QUOTA
         for item in claim.items:
             free = self.free(item.sku_id)
             if free < item.quantity:
@@ -68,6 +85,7 @@ class Model:
                 held = self.units(self.held, item.sku_id)
                 return ReserveCode.HELD_BY_OTHERS if held else ReserveCode.SOLD_OUT
         self.requests[claim.request_id] = self.held[claim.order_no] = claim
+        self.passes.discard(claim.buyer)
         return ReserveCode.HELD
 
 
@@ -89,7 +107,15 @@ class StockMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def terms(self) -> Terms:
-        return Terms(0, 1 << 45, 60_000, BUYER_MAX, paused=False, capacities=tuple(self.model.capacity.items()))
+        capacities = tuple(self.model.capacity.items())
+        return Terms(0, 1 << 45, 60_000, BUYER_MAX, paused=False, capacities=capacities, quotas=QUOTAS)
+
+    @rule(buyers=st.sets(st.sampled_from(BUYERS), min_size=1))
+    def admit(self, buyers: set[bytes]) -> None:
+        self.model.passes |= buyers
+        passes = {buyer: NONCE + f"1000{LANES[buyer]}".encode() for buyer in buyers}
+        self.run(self.store.client.hset(self.keys.passes, mapping=passes))
+        self.run(self.store.client.zadd(self.keys.admitted, dict.fromkeys(buyers, 1000)))
 
     def teardown(self) -> None:
         self.run(self.store.close())
@@ -107,7 +133,7 @@ class StockMachine(RuleBasedStateMachine):
             self.number += 1
             request_id = buyer[:15] + bytes([key])
             digest = repr(items).encode()[-8:].rjust(8)
-            claims.append(Claim(request_id, digest, buyer, f"N{self.number:025d}", items))
+            claims.append(Claim(request_id, digest, buyer, f"N{self.number:025d}", items, LANES[buyer], NONCE))
         decisions = self.run(self.stock.reserve(self.keys, self.epoch, claims))
         assert [decision.code for decision in decisions] == [self.model.decide(claim) for claim in claims]
         for claim, decision in zip(claims, decisions, strict=True):
@@ -142,6 +168,8 @@ class StockMachine(RuleBasedStateMachine):
             assert code is RetakeCode.REPEATED
         elif self.model.of_buyer(claim.buyer) + total > BUYER_MAX:
             assert code is RetakeCode.BUYER_LIMIT
+        elif self.model.beyond_quota(claim):
+            assert code is RetakeCode.LANE_QUOTA
         elif any(self.model.free(item.sku_id) < item.quantity for item in claim.items):
             assert code is RetakeCode.TOO_FEW_LEFT
         else:
@@ -187,6 +215,7 @@ class StockMachine(RuleBasedStateMachine):
         # Requests whose orders were released are known to PostgreSQL alone from now on.
         alive = {claim.request_id: claim for claim, _ in claims}
         self.model.requests = alive
+        self.model.passes = set()
 
     @rule()
     def speak_under_an_old_epoch(self) -> None:
@@ -200,6 +229,14 @@ class StockMachine(RuleBasedStateMachine):
         for sku in SKUS:
             held, sold = self.model.units(self.model.held, sku), self.model.units(self.model.sold, sku)
             assert seen.shelves[sku] == Shelf(self.model.capacity[sku], self.model.free(sku), held, sold)
+        for lane, quota in enumerate(QUOTAS):
+            assert seen.lanes[lane] == LaneUnits(self.model.of_lane(lane), quota)
+
+    @invariant()
+    def passes_are_there_until_an_order_takes_them(self) -> None:
+        client = self.store.client
+        assert set(self.run(client.hkeys(self.keys.passes))) == self.model.passes
+        assert set(self.run(client.zrange(self.keys.admitted, 0, -1))) == self.model.passes
 
     @invariant()
     def buyers_have_what_they_hold_and_bought(self) -> None:
