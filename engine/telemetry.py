@@ -67,10 +67,15 @@ SHELF_UNITS = Gauge("floodgate_units", "Units of all SKUs of live sales, by kind
 
 LINE_PEOPLE = Gauge(
     "floodgate_line_people",
-    "People of a line: waiting, called, with a pass, and how many may be let in.",
-    ["sale", "kind"],
+    "People of all lines: waiting, called, with a pass, and how many may be let in.",
+    ["kind"],
 )
-LINE_SHARES = Gauge("floodgate_line_shares", "What the line reckons with: show, conversion, lapse.", ["sale", "kind"])
+LINE_SHARES = Gauge(
+    "floodgate_line_shares",
+    "What the line with most people at the till reckons with.",
+    ["kind"],
+)
+LINE_STREAMS = Gauge("floodgate_line_streams", "Clients that follow a line as a stream at this worker.")
 
 
 class _Answers(Collector):

@@ -36,7 +36,8 @@ from engine.infra.jobs import Job, run_all
 from engine.line.pacing.health import Pulse
 from engine.line.pacing.ticker import LagProbe
 from engine.miniprogram.login import Login, LoginRefused
-from engine.orders.desks import Desk, Desks
+from engine.orders.desk import Desk
+from engine.orders.desks import Desks
 from engine.orders.handlers import OrderRoutes
 from engine.orders.placing import Placer
 from engine.orders.reading import OrderReader

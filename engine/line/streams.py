@@ -7,6 +7,7 @@ to be made up for. Mini programs have no EventSource: polling is what everybody 
 
 from dataclasses import dataclass, field
 
+from engine import telemetry
 from engine.line.document import LineDocument
 from engine.web.streaming import Stream
 
@@ -49,10 +50,12 @@ class LineStreams:
         def ended(stream: Stream) -> None:
             audience.streams.discard(stream)
             self._count -= 1
+            telemetry.LINE_STREAMS.set(self._count)
 
         stream = Stream(RETRY + event_of(document), ended=ended)
         audience.streams.add(stream)
         self._count += 1
+        telemetry.LINE_STREAMS.set(self._count)
         return stream
 
     def publish(self, sale_id: str, document: LineDocument, now_s: float) -> None:

@@ -5,29 +5,17 @@ This is where stock and line meet: the public document tells of both.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
-from engine import telemetry
 from engine.catalog.board import Board, LiveSale
 from engine.infra.outage import Outage
 from engine.line.desk import LineDesk
 from engine.line.document import Band, LineDocument, band_of
-from engine.orders.placing import Placer
-from engine.stock.desk import StockDesk
+from engine.orders.desk import Desk
+from engine.orders.gauges import tell_gauges
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Desk:
-    """One sale in this worker."""
-
-    live: LiveSale
-    stock: StockDesk
-    line: LineDesk
-    placer: Placer
 
 
 class Desks:
@@ -65,6 +53,7 @@ class Desks:
         """Refresh every sale's snapshot and document."""
         desks = [desk for sale_id in list(self._board.sales) if (desk := self.of(sale_id))]
         await asyncio.gather(*(self._refresh(desk) for desk in desks))
+        tell_gauges(desks)
         return False
 
     async def _refresh(self, desk: Desk) -> None:
@@ -80,8 +69,6 @@ class Desks:
 def _bands(desk: Desk) -> dict[str, Band]:
     """How much is left of each SKU, as far as this worker knows."""
     shelves = desk.stock.snapshot.shelves if desk.stock.snapshot else {}
-    for kind in ("free", "held", "sold"):
-        telemetry.SHELF_UNITS.labels(kind).set(sum(getattr(shelf, kind) for shelf in shelves.values()))
     return {
         sku.sku_id: band_of(capacity=shelf.capacity, free=shelf.free, held=shelf.held)
         for sku in desk.live.sale.skus

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from engine.infra.seals import SealKeys
 from engine.line.place import read_pass
 from engine.orders.book import OrderBook
-from engine.orders.desks import Desk, Desks
+from engine.orders.desk import Desk
+from engine.orders.desks import Desks
 from engine.orders.placing import Refused
 from engine.orders.reading import OrderReader
 from engine.orders.records import Order, is_order_no
