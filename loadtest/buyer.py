@@ -24,8 +24,8 @@ from loadtest.verdict import Told, reachable
 from loadtest.waiting import Left, Waiting
 from loadtest.wire import Outage
 
-NOTHING_LEFT = frozenset({"SOLD_OUT", "HELD_BY_OTHERS", "TOO_FEW_LEFT"})
-"""What a worker may answer from its snapshot before it looks at anything else."""
+ANY_TIME = frozenset({"SOLD_OUT", "HELD_BY_OTHERS", "TOO_FEW_LEFT", "PAUSED"})
+"""What may be answered to any order, because a worker looks at its snapshot before anything else."""
 NONSENSE: tuple[object, ...] = (0, -1, 2**31, 2**63, 1.5, "1", True, None)
 
 
@@ -280,14 +280,14 @@ class Buyer:
         sku = told.units[0][0]
         most = next(row.per_order_max for row in self._drop.sale.skus if row.sku == sku)
         answer = await self._phone.order(admission, key=self._key(), items=[{"sku": sku, "quantity": 1}])
-        self._expect_refusal(answer, codes={"PASS_SPENT", *NOTHING_LEFT}, what="a second order on one pass")
+        self._expect_refusal(answer, codes={"PASS_SPENT", *ANY_TIME}, what="a second order on one pass")
         again = await self._waiting.claim()
         if isinstance(again, Left):
             return None
         if room < most:
             answer = await self._phone.order(again, key=self._key(), items=[{"sku": sku, "quantity": room + 1}])
             self._expect_refusal(
-                answer, codes={"BUYER_LIMIT", "PASS_SPENT", *NOTHING_LEFT}, what="more than one buyer may have"
+                answer, codes={"BUYER_LIMIT", "PASS_SPENT", *ANY_TIME}, what="more than one buyer may have"
             )
         if room < 1:
             return None

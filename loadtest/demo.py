@@ -37,7 +37,7 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from loadtest.drop import DropRun, Plan
+from loadtest.drop import SALE, DropRun, Plan
 from loadtest.journal import Journal, percentile_ms
 from loadtest.reckoning import Evidence, Tools
 from loadtest.screen import Screen, summary
@@ -74,8 +74,14 @@ def audit_command(config: str) -> list[str]:
     return [*_floodgate(), "--config", config, "audit", "--json"]
 
 
+def line_audit_command(config: str) -> list[str]:
+    return [*_floodgate(), "--config", config, "line", "audit", SALE]
+
+
 def tools() -> Tools:
-    return Tools(audit=audit_command, verify_draw=[*_floodgate(), "verify-draw"], draw_folder=DRAW)
+    return Tools(
+        audit=audit_command, line_audit=line_audit_command, verify_draw=[*_floodgate(), "verify-draw"], draw_folder=DRAW
+    )
 
 
 def _floodgate() -> list[str]:

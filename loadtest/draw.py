@@ -18,7 +18,7 @@ import orjson
 from loadtest.wire import Body
 
 VERIFY_TIMEOUT_S = 120.0
-BEFORE, PROOF = "before.json", "my-proof.json"
+BEFORE, PROOF = "before.json", "proof.json"
 
 
 @dataclass(slots=True)
@@ -39,9 +39,10 @@ def keep(folder: Path, name: str, document: Body) -> None:
     (folder / name).write_bytes(orjson.dumps(document))
 
 
-def verify(command: Sequence[str], folder: Path, address: str, evidence: DrawEvidence) -> None:
-    """Run the verifier on the sale's address with what was kept, and once more on the folder that it fills."""
-    kept = ["--before", str(folder / BEFORE)]
+def verify(command: Sequence[str], folder: Path, address: str, place: str, evidence: DrawEvidence) -> None:
+    """Run the verifier on the sale's address with what was kept, and once more on the folder that it fills. `place` is
+    the signed place that the proof belongs to, if there is one."""
+    kept = ["--before", str(folder / BEFORE)] + (["--place", place] if place else [])
     if (folder / PROOF).exists():
         kept += ["--proof", str(folder / PROOF)]
     fetched = _run([*command, address, *kept, "--save", str(folder), "--json"], evidence)

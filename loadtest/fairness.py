@@ -32,9 +32,9 @@ NOBODY = 1 << 62
 class Claiming:
     """How one buyer came to their first pass, or did not. Instants are seconds of one clock; None has not happened.
 
-    asked_s: the first claim left. told_to_wait_s: the first answer "called, but there is no room" came.
-    asked_in_vain_s: the last claim left that got this answer. asked_well_s, admitted_s: the claim that got the pass
-    left, and its answer came.
+    asked_s: the first claim left; the first after a pause, because nobody stands at the door meanwhile.
+    told_to_wait_s: the first answer "called, but there is no room" came. asked_in_vain_s: the last claim left that got
+    this answer. asked_well_s, admitted_s: the claim that got the pass left, and its answer came.
     """
 
     lane: str
@@ -45,6 +45,16 @@ class Claiming:
     asked_in_vain_s: float | None = None
     asked_well_s: float | None = None
     admitted_s: float | None = None
+
+    def asked(self, at_s: float) -> None:
+        """A claim left."""
+        if self.asked_s is None:
+            self.asked_s = at_s
+
+    def paused(self) -> None:
+        """Nobody is let in now: whoever is there shall come again."""
+        if self.admitted_s is None:
+            self.asked_s = None
 
     def refused(self, *, asked_s: float, answered_s: float) -> None:
         """There was no room."""

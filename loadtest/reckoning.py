@@ -42,6 +42,7 @@ class Evidence:
     orders_by_state: dict[str, int] = field(default_factory=dict)
     audit: Any = None
     audit_findings: list[str] = field(default_factory=list)
+    line_findings: list[str] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
     rush_s: float = 0.0
@@ -71,6 +72,7 @@ class Evidence:
             complaints=self.journal.complaints,
             audit_findings=self.audit_findings,
             draw_findings=self.draw.findings,
+            line_findings=self.line_findings,
             shared_places=self.journal.shared_places(),
             overtaking=self.fairness().largest_overtaking,
             overtaking_max=self.called_in_a_look,
@@ -85,6 +87,8 @@ class Tools:
 
     audit: Callable[[str], Sequence[str]]
     """From the path of the settings."""
+    line_audit: Callable[[str], Sequence[str]]
+    """The same."""
     verify_draw: Sequence[str]
     """Without the source."""
     draw_folder: Path
@@ -147,16 +151,18 @@ class Reckoning:
             for row in reply.body["orders"]
         ]
         await self._prove_the_draw()
-        command = self._tools.audit(self._stack.addresses().config)
-        self._evidence.audit, self._evidence.audit_findings = await asyncio.to_thread(audit, command)
+        config = self._stack.addresses().config
+        self._evidence.audit, self._evidence.audit_findings = await asyncio.to_thread(audit, self._tools.audit(config))
+        self._evidence.line_findings = await asyncio.to_thread(line_audit, self._tools.line_audit(config))
 
     async def _prove_the_draw(self) -> None:
         """One buyer's proof beside what that buyer was told, then the verifier on everything."""
-        found, folder = self._evidence.draw, self._tools.draw_folder
+        found, folder, seal = self._evidence.draw, self._tools.draw_folder, ""
         if self._evidence.journal.witness is None:
             found.findings.append("nobody of the lobby learned a position")
         else:
             phone, place = self._evidence.journal.witness
+            seal = place.seal
             proof = await phone.proof(place)
             if isinstance(proof, Refusal):
                 found.findings.append(f"a proof was refused with {proof.status} {proof.code}")
@@ -165,20 +171,30 @@ class Reckoning:
                 if position_in(proof) != place.position:
                     found.findings.append(f"a buyer was told {place.position}, the proof says otherwise")
         address = f"{self._stack.addresses().public_url}/v1/sales/{self._evidence.sale.sale}"
-        await asyncio.to_thread(verify, self._tools.verify_draw, folder, address, found)
+        await asyncio.to_thread(verify, self._tools.verify_draw, folder, address, seal, found)
 
 
 def audit(command: Sequence[str]) -> tuple[Any, list[str]]:
     """Run the engine's own audit; returns its document and what it found wrong."""
+    status, said, complaint = _run(command)
+    try:
+        document = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        document = None
+    return document, [] if status == 0 and document is not None else [complaint]
+
+
+def line_audit(command: Sequence[str]) -> list[str]:
+    """Run the engine's own audit of its line, from the log of every tick and pass; returns what it found wrong."""
+    status, _, complaint = _run(command)
+    return [] if status == 0 else [complaint]
+
+
+def _run(command: Sequence[str]) -> tuple[int | None, bytes, str]:
+    """A command's exit status, what it printed, and both in words."""
     try:
         done = subprocess.run(command, capture_output=True, timeout=AUDIT_TIMEOUT_S, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        return None, [f"no answer within {AUDIT_TIMEOUT_S:g} s"]
-    try:
-        document = orjson.loads(done.stdout)
-    except orjson.JSONDecodeError:
-        document = None
-    if done.returncode == 0 and document is not None:
-        return document, []
+        return None, b"", f"no answer within {AUDIT_TIMEOUT_S:g} s"
     said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace").strip()
-    return document, [f"exit status {done.returncode}: {said[-500:]}"]
+    return done.returncode, done.stdout, f"exit status {done.returncode}: {said[-500:]}"

@@ -124,6 +124,8 @@ class Facts:
     audit_findings: Sequence[str]
     draw_findings: Sequence[str]
     """Why the draw is not what its rules say."""
+    line_findings: Sequence[str]
+    """What the engine's own audit of its line found wrong."""
     shared_places: Sequence[str]
     """Places that more than one buyer was told to have."""
     overtaking: int
@@ -180,6 +182,7 @@ def judge(facts: Facts) -> Judgement:
         *_count_reasons(facts),
         *(f"buyers saw {count} times: {what}" for what, count in sorted(facts.complaints.items())),
         *(f"draw: {finding}" for finding in facts.draw_findings),
+        *(f"line: {finding}" for finding in facts.line_findings),
         *_named(facts.shared_places, "places told to more than one buyer"),
         *_line_reasons(facts),
         *(f"audit: {finding}" for finding in facts.audit_findings),

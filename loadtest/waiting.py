@@ -24,6 +24,7 @@ from loadtest.protocol import Phone, Refusal
 
 AGAIN = frozenset({"NOT_YOUR_TURN", "NO_ROOM", "NOT_OPEN", "DRAWING", "PAUSED", "TOO_OFTEN"})
 """Not now: ask again when told."""
+CLOSED = frozenset({"NOT_OPEN", "PAUSED"})
 OVER = frozenset({"SOLD_OUT", "ENDED"})
 SOON_MS = 500
 FORGETS = 12
@@ -170,13 +171,14 @@ class Waiting:
         claiming = self._claiming
         if claiming is None:
             return
-        if claiming.asked_s is None:
-            claiming.asked_s = asked_s
+        claiming.asked(asked_s)
         if isinstance(answer, Pass):
             claiming.admitted(asked_s=asked_s, answered_s=self._clock())
         elif answer.code == "NO_ROOM":
             claiming.refused(asked_s=asked_s, answered_s=self._clock())
             self._journal.room_waits += 1
+        elif answer.code in CLOSED:
+            claiming.paused()
 
     # Time.
 

@@ -114,6 +114,17 @@ def test_whoever_waits_again_while_one_behind_was_let_in_is_overtaken() -> None:
     assert largest_overtaking([ahead, admitted(8, at_s=1.0)]) == 5
 
 
+def test_who_was_sent_away_by_a_pause_competes_again_when_they_come_again() -> None:
+    ahead = Claiming(lane="public", position=0, called_s=0.0)
+    ahead.asked(0.0)
+    ahead.paused()
+    ahead.asked(3.0)
+    ahead.admitted(asked_s=3.0, answered_s=3.0)
+    found = fairness_of([ahead, admitted(1, at_s=2.0, asked_s=1.0)], late_after_s=LATE_AFTER_S)
+
+    assert (found.kendall_tau, found.kendall_tau_of_all) == (None, -1.0)
+
+
 def test_only_the_first_pass_counts() -> None:
     one = admitted(0, at_s=1.0)
     one.admitted(asked_s=7.0, answered_s=7.0)

@@ -43,6 +43,7 @@ def honest() -> Facts:
         wanted={"floor": 40},
         complaints={},
         draw_findings=[],
+        line_findings=[],
         shared_places=[],
         overtaking=3,
         overtaking_max=3,
@@ -239,6 +240,7 @@ def test_an_order_that_no_buyer_can_read_fails(honest: Facts) -> None:
     [
         ({"complaints": {"one key gave two orders": 2}}, "buyers saw 2 times: one key gave two orders"),
         ({"draw_findings": ["another seed"]}, "draw: another seed"),
+        ({"line_findings": ["exit status 1"]}, "line: exit status 1"),
         ({"shared_places": ["public 7"]}, "1 places told to more than one buyer (public 7)"),
         ({"overtaking": 4}, "somebody was passed over by 4 positions; up to 3 can be explained"),
         ({"audit_findings": ["exit status 1"]}, "audit: exit status 1"),
