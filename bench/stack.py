@@ -203,7 +203,7 @@ class Stack:
             simulator_url=f"http://127.0.0.1:{self.simulator_port}",
             notify_url=f"http://127.0.0.1:{self.port}/wechatpay/notify",
         )
-        long_lived = {**content["seals"], "buyer_seal_s": PASS_S, "pass_s": PASS_S}
+        long_lived = {**content["seals"], "buyer_seal_s": PASS_S}
         # Every buyer of the bench comes from one address.
         crowded = {"address_rate_per_s": 1_000_000, "address_burst_count": 1_000_000}
         return local_config.to_toml({**content, "seals": long_lived, "line": crowded, "log": {"level": "warning"}})

@@ -78,7 +78,6 @@ class Seals(_Section):
     keys: Annotated[Mapping[KeyId, LongSecret], NoDecode, BeforeValidator(decoded), Field(min_length=1, max_length=256)]
     current: KeyId = 0
     buyer_seal_s: Annotated[int, Field(ge=60, le=30 * 86400)] = 86400
-    pass_s: Annotated[int, Field(ge=5, le=3600)] = 120
 
 
 class Privacy(_Section):
@@ -187,7 +186,7 @@ RELATIONS: tuple[Relation, ...] = (
         "names no key of seals.keys",
     ),
     Relation(
-        ("seals.pass_s", "seals.buyer_seal_s"),
+        ("line.pass_serving_s", "seals.buyer_seal_s"),
         lambda pass_s, buyer_s: pass_s <= buyer_s,
         "must be at most seals.buyer_seal_s: a pass is worthless without a logged-in buyer",
     ),

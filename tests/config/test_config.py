@@ -290,7 +290,7 @@ def test_a_wrong_setting_is_refused_by_its_key(key: str, value: str) -> None:
         ("admin.port", {"admin_port": 8080}),
         ("stock.batch_count_max", {"stock_queue_count_max": 249}),
         ("seals.current", {"seals_current": 1}),
-        ("seals.pass_s", {"seals_buyer_seal_s": 60}),
+        ("line.pass_serving_s", {"seals_buyer_seal_s": 60}),
     ],
 )
 def test_bounds_that_contradict_each_other_are_refused(key: str, settings: dict[str, object]) -> None:
