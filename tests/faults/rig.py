@@ -285,7 +285,8 @@ def shelves_in(client: redis.Redis, sale: OnSale) -> dict[str, dict[str, int]]:
     flat: dict[str, str] = client.hgetall(SaleKeys.of(sale.sale_id).stock)  # type: ignore[assignment]
     for name, count in flat.items():
         kind, _, sku = name.partition(":")
-        shelves.setdefault(sku, {})[kind] = int(count)
+        if kind not in ("used", "quota"):  # those count lanes
+            shelves.setdefault(sku, {})[kind] = int(count)
     return shelves
 
 
