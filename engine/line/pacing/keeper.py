@@ -87,6 +87,8 @@ class Keeper:
             if self.healthy:
                 log.warning("line_not_written_down", sale=self._sale_id, reason=str(away))
             self.healthy = False
+        except Exception:  # nobody waits for this task: what goes wrong in it is told here, and tried again
+            log.exception("line_not_written_down", sale=self._sale_id)
         finally:
             self._writing = None
 
