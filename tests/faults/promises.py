@@ -43,7 +43,10 @@ class Journal:
     async def insist(
         self, buyer: Buyer, sale: OnSale, items: Mapping[str, int], *, key: str = "", patience_s: float = 20.0
     ) -> Answer:
-        """Ask again, under the same key, for as long as there is no answer or it is 503; note a 201."""
+        """Ask again, under the same key, for as long as there is no answer or it is 503; note a 201.
+
+        Passes do not outlive a loss of Redis: a buyer whose pass is gone claims another with the same place.
+        """
         key = key or secrets.token_hex(8)
         until_s = asyncio.get_running_loop().time() + patience_s
         while True:
@@ -51,6 +54,9 @@ class Journal:
                 answer = await self.order(buyer, sale, items, key=key)
             except (aiohttp.ClientError, TimeoutError):
                 answer = None
+            if answer is not None and answer.code == "PASS_SPENT":
+                await buyer.take_pass(sale.sale_id)
+                continue
             if answer is not None and answer.status != 503:
                 assert answer.status < 500, answer
                 return answer

@@ -155,7 +155,14 @@ class Buyer:
                 return self.passes[sale_id]
             if answer.code == "SOLD_OUT":
                 return None
-            assert answer.code in ("NOT_YOUR_TURN", "NOT_OPEN", "NO_ROOM", "TOO_OFTEN", "UNAVAILABLE"), answer
+            assert answer.code in (
+                "NOT_YOUR_TURN",
+                "NOT_OPEN",
+                "NO_ROOM",
+                "TOO_OFTEN",
+                "UNAVAILABLE",
+                "FENCED",
+            ), answer
             assert clock_s() < until_s, answer
             await asyncio.sleep(0.15)  # a place near the head: sooner than told, and below what is too often
 
