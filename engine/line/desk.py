@@ -13,6 +13,7 @@ from engine.line.place import Place
 from engine.line.turns import Turn, View, turn_of
 
 DEGRADED_AFTER_S = 3.0  # a worker whose sight is older than this admits nobody
+INSTANT_MS = 4  # who asks within so long is answered from one view; sales open and close at whole seconds
 
 
 class LineDesk:
@@ -37,6 +38,7 @@ class LineDesk:
         self._luck = luck
         self._now_ms = now_ms
         self._outlooks: tuple[LaneOutlook, ...] = ()
+        self._view: View | None = None
         self.document: LineDocument | None = None
 
     async def refresh(self) -> None:
@@ -56,15 +58,21 @@ class LineDesk:
     def view(self) -> View:
         """What this worker knows now. It is in doubt without a young sight, while the sale is fenced, and while
         nothing can be written down: then nobody may be let through."""
-        ticker, live = self.ticker, self.live
+        ticker, live, kept = self.ticker, self.live, self._view
         doubtful = live.fenced or not ticker.keeper.healthy or ticker.age_s() > DEGRADED_AFTER_S
-        return View(
-            sale=live.sale,
-            sight=ticker.sight,
-            outlooks=self._outlooks,
-            doubtful=doubtful,
-            now_ms=ticker.redis_now_ms() or self._now_ms(),
-        )
+        now_ms = ticker.redis_now_ms() or self._now_ms()
+        if (
+            kept is None
+            or kept.sight is not ticker.sight
+            or kept.outlooks is not self._outlooks
+            or kept.sale is not live.sale
+            or kept.doubtful is not doubtful
+            or kept.now_ms // INSTANT_MS != now_ms // INSTANT_MS
+        ):
+            kept = self._view = View(
+                sale=live.sale, sight=ticker.sight, outlooks=self._outlooks, doubtful=doubtful, now_ms=now_ms
+            )
+        return kept
 
     def turn(self, place: Place | None, *, admitted: bool = False) -> Turn:
         """Where a visitor stands."""

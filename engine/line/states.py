@@ -26,9 +26,9 @@ class LineState(enum.StrEnum):
     ENDED = "ended"
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen: one is made for every join and claim, and that doubles its cost
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is known of a visitor and of the sale at one instant. Nobody changes it.
+    """What is known of a visitor and of the sale at one instant.
 
     doubtful: this worker's sight of the line is too old, or there is none. drawn: the draw is made, positions are
     known. live: between opening and closing. all_held: nothing is free of any SKU, and something is held. called: the

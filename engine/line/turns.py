@@ -3,7 +3,7 @@
 It is computed from the place and one sight of the line, so asking for it costs no store anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.catalog.records import Sale
@@ -19,36 +19,54 @@ OVER = (LineState.ENDED, LineState.SOLD_OUT)  # nothing will come of asking agai
 STILL = (*OVER, LineState.DEGRADED, LineState.PAUSED)  # no chance is told
 
 
-@dataclass(slots=True, kw_only=True)  # as Turn
+@dataclass(slots=True, kw_only=True)
 class View:
-    """The line as a worker knows it: what it saw last, whether that is too old, and what time it is by Redis."""
+    """The line as a worker knows it: what it saw last, whether that is too old, and what time it is by Redis.
+
+    Nobody changes it. What follows from that for everybody is found out once, for many people ask at the same moment:
+    all_held is whether nothing is free and something is held; `states` remembers answers of the table.
+    """
 
     sale: Sale
     sight: LineSight | None
     outlooks: tuple[LaneOutlook, ...]
     doubtful: bool
     now_ms: int
+    drawn: bool = field(init=False)
+    phase: Phase = field(init=False)
+    paused: bool = field(init=False)
+    final: bool = field(init=False)
+    all_held: bool = field(init=False)
+    states: dict[tuple[bool, ...], LineState] = field(init=False, default_factory=dict, compare=False, repr=False)
 
-    @property
-    def drawn(self) -> bool:
-        return self.sight is not None and self.sight.drawn
+    def __post_init__(self) -> None:
+        sale, sight = self.sale, self.sight
+        self.drawn = sight is not None and sight.drawn
+        self.phase = phase_of(sale, now_ms=self.now_ms, drawn=self.drawn)
+        self.paused = sale.paused if sight is None else sight.paused
+        self.final = sale.sold_out_for_good or (sight is not None and sight.final)
+        self.all_held = sight is not None and sight.shelves.free <= 0 < sight.shelves.held
 
-    @property
-    def phase(self) -> Phase:
-        return phase_of(self.sale, now_ms=self.now_ms, drawn=self.drawn)
-
-    @property
-    def paused(self) -> bool:
-        return self.sale.paused if self.sight is None else self.sight.paused
-
-    @property
-    def final(self) -> bool:
-        return self.sale.sold_out_for_good or (self.sight is not None and self.sight.final)
-
-    @property
-    def all_held(self) -> bool:
-        """Whether nothing is free and something is held."""
-        return self.sight is not None and self.sight.shelves.free <= 0 < self.sight.shelves.held
+    def state_of(self, *, joined: bool, drawn: bool, called: bool, admitted: bool) -> LineState:
+        """The state of a visitor; `drawn`: there is a position."""
+        facts = (joined, drawn, called, admitted)
+        state = self.states.get(facts)
+        if state is None:
+            state = self.states[facts] = state_of(
+                Standing(
+                    ended=self.phase is Phase.ENDED,
+                    final=self.final,
+                    doubtful=self.doubtful,
+                    joined=joined,
+                    paused=self.paused,
+                    drawn=drawn,
+                    live=self.phase is Phase.LIVE,
+                    all_held=self.all_held,
+                    called=called,
+                    admitted=admitted,
+                )
+            )
+        return state
 
     @property
     def held_until_ms(self) -> int | None:
@@ -99,21 +117,7 @@ def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = 
     sale, found = view.sale, None if place is None else view.lane(place.lane)
     position = position_of(place, found[0]) if place is not None and found is not None else None
     called = position is not None and found is not None and position < found[0].head
-    phase = view.phase
-    state = state_of(
-        Standing(
-            ended=phase is Phase.ENDED,
-            final=view.final,
-            doubtful=view.doubtful,
-            joined=place is not None,
-            paused=view.paused,
-            drawn=position is not None,
-            live=phase is Phase.LIVE,
-            all_held=view.all_held,
-            called=called,
-            admitted=admitted,
-        )
-    )
+    state = view.state_of(joined=place is not None, drawn=position is not None, called=called, admitted=admitted)
     ahead = wait_s = chance = None
     until_open_s = max(0, sale.opens_ms - view.now_ms) / 1000
     eta_s, edge = max(0, sale.draws_ms - view.now_ms) / 1000, False
