@@ -101,7 +101,7 @@ async def test_killed_before_the_commit_the_hold_of_an_order_nobody_heard_of_ret
 
     await rig.until(lambda: rig.shelves(sale)[sale.skus[0]]["free"] == 10, patience_s=6)
     assert await rig.orders_of(sale) == []
-    afterwards = await journal.order(buyer, sale, items_of(sale), key=KEY)
+    afterwards = await journal.insist(buyer, sale, items_of(sale), key=KEY)  # the hold took the pass with it
     assert afterwards.status == 201
     await assert_kept(rig, sale, journal)
 
