@@ -162,7 +162,7 @@ def _line_row(line: LineView) -> Table:
     """What the public document says of the line."""
     drawn = "not drawn yet" if line.drawn_after_s is None else f"drawn {line.drawn_after_s:.1f} s after it closed"
     table = Table.grid(padding=(0, 3))
-    table.add_row(*(Text(word, "dim") for word in ("lobby", "the draw", "waiting", "called", "per second", "left")))
+    table.add_row(*(Text(word, "dim") for word in ("lobby", "the draw", "waiting", "called", "per second", "tickets")))
     table.add_row(
         Text(f"{line.lobby:,}", "bold"),
         drawn,
@@ -219,7 +219,7 @@ def summary(console: Console, judgement: Judgement, report: Mapping[str, Any]) -
         console.print(
             Text.assemble(
                 (f" {word} ", f"bold white on {colour}"),
-                "  every unit sold once, every fen accounted for, nothing left running",
+                "  every unit sold once, every fen accounted for, draw and line checked, nothing left running",
             )
         )
     else:
@@ -246,10 +246,12 @@ def _summary_rows(judgement: Judgement, report: Mapping[str, Any]) -> list[tuple
         return f"{report['lobby_size']:,} people of the lobby, {word}"
 
     def fair() -> str:
+        most = report["largest_overtaking"]
+        passed_over = f"somebody was passed over by {most} positions" if most else "nobody was passed over"
         return (
-            f"{report['admitted']:,} let in, Kendall's tau {report['kendall_tau']}, "
-            f"passed over by at most {report['largest_overtaking']} positions; "
-            f"{report['show_rate']:.0%} came when called, {report['came_late']} of them late"
+            f"{report['admitted']:,} let in; {report['show_rate']:.0%} of those called came, "
+            f"{report['came_late']} of them late\n"
+            f"in the order of their places: Kendall's tau {report['kendall_tau']}; {passed_over}"
         )
 
     def generator() -> str:
