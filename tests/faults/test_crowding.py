@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections import Counter
 
@@ -29,11 +28,19 @@ async def all_at_once(buyer: Buyer, sale: OnSale, journal: Journal, keys: list[s
 async def test_one_buyer_with_a_thousand_requests_at_once_stays_within_the_limit(
     rig: Rig, crowd: Crowd, journal: Journal
 ) -> None:
-    sale = await rig.sell({"floor": 100}, per_buyer_max=6)
+    sale = await rig.sell({"floor": 100}, per_buyer_max=3)
     buyer = await crowd.ready_buyer(sale.sale_id)
-    answers = await all_at_once(buyer, sale, journal, [secrets.token_hex(8) for _ in range(EAGER_COUNT)])
-    assert Counter(answer.code for answer in answers) == {"": 6, "BUYER_LIMIT": EAGER_COUNT - 6}
-    assert len(journal.orders) == 6
+
+    async def burst() -> Counter[str]:
+        """As many orders as one buyer can send, all on one pass."""
+        asked = (journal.order(buyer, sale, {sale.skus[0]: 1}) for _ in range(EAGER_COUNT // 4))
+        return Counter(answer.code for answer in await asyncio.gather(*asked))
+
+    for _ in range(3):
+        assert await burst() == {"": 1, "PASS_SPENT": EAGER_COUNT // 4 - 1}
+        await buyer.take_pass(sale.sale_id)
+    assert await burst() == {"BUYER_LIMIT": EAGER_COUNT // 4}
+    assert len(journal.orders) == 3
     await assert_kept(rig, sale, journal)
 
 
@@ -69,8 +76,8 @@ async def test_nothing_is_sold_a_moment_too_early_not_even_for_a_pass_from_befor
 
     async def told_to_wait() -> bool:
         refused = await buyer.ask("POST", f"/v1/sales/{sale.sale_id}/pass", headers=place)
-        assert refused.code in ("NOT_YOUR_TURN", "UNAVAILABLE"), refused
-        return refused.code == "NOT_YOUR_TURN"
+        assert refused.code in ("NOT_OPEN", "UNAVAILABLE"), refused
+        return refused.code == "NOT_OPEN"
 
     await rig.until(told_to_wait)
     buyer.passes[sale.sale_id] = forged_early_pass(rig, buyer, sale)
@@ -80,6 +87,9 @@ async def test_nothing_is_sold_a_moment_too_early_not_even_for_a_pass_from_befor
         answer = await journal.order(buyer, sale, {sale.skus[0]: 1})
         answers.append((int(time.time() * 1000), answer))
         assert answers[-1][0] < opens_ms + 5000
+        if answer.code == "PASS_SPENT":  # it is open, and this pass was never given out
+            answers.pop()
+            await buyer.take_pass(sale.sale_id)
     *early, (first_ms, _) = answers
     assert {answer.code for _, answer in early} == {"NOT_OPEN"}
     assert all(answer.json["retry_after_ms"] > 0 for _, answer in early)
@@ -90,7 +100,7 @@ async def test_nothing_is_sold_a_moment_too_early_not_even_for_a_pass_from_befor
         sale.sale_id,
     )
     assert order["created_ms"] >= order["opens_ms"]
-    assert first_ms - order["opens_ms"] < 1000
+    assert first_ms - order["opens_ms"] < 3000  # the line has to call, too
     await assert_kept(rig, sale, journal)
 
 
