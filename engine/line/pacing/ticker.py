@@ -119,7 +119,9 @@ class Ticker:
         """Also while the sale is paused: such a tick moves nothing, and the pause counts as no time afterwards."""
         in_window = sight.opens_ms <= sight.now_ms < sight.closes_ms
         elapsed_ms = sight.now_ms - sight.ticked_ms
-        return in_window and sight.drawn and not sight.final and elapsed_ms >= self._beat.tick_ms - EARLY_MS
+        # A clock that was put back is taken as it is now: waiting for the old time would stop the line for so long.
+        timely = elapsed_ms < 0 or elapsed_ms >= self._beat.tick_ms - EARLY_MS
+        return in_window and sight.drawn and not sight.final and timely
 
     def _strained_knobs(self) -> Knobs:
         strain = self._pulse.health(self._monotonic_s()).strain

@@ -277,3 +277,13 @@ async def test_a_look_and_a_tick_ask_redis_the_same_however_many_wait(rig: Rig) 
         stats = await client.info("commandstats")
         asked.append({name: of["calls"] for name, of in stats.items() if name != "cmdstat_config|resetstat"})
     assert asked[0] == asked[1]
+
+
+async def test_a_clock_of_redis_that_was_put_back_an_hour_stops_nobody(rig: Rig) -> None:
+    await rig.line(tail_0=100, ceiling_0=100)
+    await rig.tick()
+    before = await rig.tick()
+    await rig.pass_ms(-3_600_000)
+    put_back = await rig.tick()
+    assert (put_back.tick, put_back.serving_ms) == (before.tick + 1, before.serving_ms)
+    assert (await rig.tick()).serving_ms > before.serving_ms
