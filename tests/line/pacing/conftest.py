@@ -31,9 +31,10 @@ class Rig:
     house: Rooms
     ticker: Ticker
 
-    def another_worker(self) -> Ticker:
+    def another_worker(self, *, tick_ms: int = 250) -> Ticker:
         store, pool = self.house.store, self.house.pool
-        return Ticker(self.house.live, PaceScripts(store), PaceLedger(pool), Pulse(), Beat(window_ms=10_000))
+        beat = Beat(tick_ms=tick_ms, window_ms=10_000)
+        return Ticker(self.house.live, PaceScripts(store), PaceLedger(pool), Pulse(), beat)
 
     async def line(self, **fields: Any) -> None:
         """Write fields of the line, `tail_0` for tail:0."""
