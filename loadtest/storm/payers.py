@@ -18,6 +18,9 @@ from loadtest.wire import Outage, Wire
 
 ORDERS_PER_PHONE = 4
 PHONES_AT_ONCE = 96
+"""Who orders and pays."""
+PHONES_IN_LINE = 160
+"""Who stands in the line meanwhile: a place is told to ask again after two seconds, and the till must not wait."""
 TURN_TRIES = 200
 READ_EVERY_S = 0.5
 RELEASE_TRIES = 240
@@ -70,6 +73,7 @@ class Payers:
         self._memory = memory
         self._seed = seed
         self._skus = skus
+        self._till = asyncio.Semaphore(PHONES_AT_ONCE)
 
     async def pay(self, order_count: int) -> None:
         """Go on until so many orders were made."""
@@ -80,7 +84,7 @@ class Payers:
                 await self._live(number)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(PHONES_AT_ONCE):
+            for _ in range(PHONES_AT_ONCE + PHONES_IN_LINE):
                 group.create_task(one_after_the_other())
 
     async def _live(self, number: int) -> None:
@@ -92,8 +96,11 @@ class Payers:
             if place is None:
                 return
             self._memory.phones[openid] = phone
-            for turn in range(ORDERS_PER_PHONE):
-                await self._order(phone, place, dice, key=f"{openid}-{turn}")
+            first = await self._admitted(phone, place)
+            async with self._till:
+                for turn in range(ORDERS_PER_PHONE if first else 0):
+                    admission = first if turn == 0 else await self._admitted(phone, place)
+                    await self._order(phone, place, admission, dice, key=f"{openid}-{turn}")
         except Outage as outage:
             self._memory.outages[str(outage)] += 1
 
@@ -126,9 +133,10 @@ class Payers:
         self._memory.complaints["nobody was let in"] += 1
         return None
 
-    async def _ordered(self, phone: Phone, place: Place, *, key: str, items: object) -> Order | None:
-        """One order, on a pass of its own; a pass that was lost with Redis is claimed again."""
-        admission = await self._admitted(phone, place)
+    async def _ordered(
+        self, phone: Phone, place: Place, admission: Pass | None, *, key: str, items: object
+    ) -> Order | None:
+        """One order on this pass; one that ran out or was lost with Redis is claimed again."""
         while admission is not None:
             order = await phone.order(admission, key=key, items=items)
             if isinstance(order, Order):
@@ -142,10 +150,12 @@ class Payers:
                 await asyncio.sleep(order.retry_after_ms / 1000)
         return None
 
-    async def _order(self, phone: Phone, place: Place, dice: random.Random, *, key: str) -> None:
+    async def _order(
+        self, phone: Phone, place: Place, admission: Pass | None, dice: random.Random, *, key: str
+    ) -> None:
         [way] = dice.choices(list(SHARES), list(SHARES.values()))
         items = [{"sku": dice.choice(self._skus), "quantity": dice.choice((1, 2))}]
-        order = await self._ordered(phone, place, key=key, items=items)
+        order = await self._ordered(phone, place, admission, key=key, items=items)
         if order is None:
             return
         self._memory.acknowledged[order.order_no] = order
