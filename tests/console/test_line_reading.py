@@ -67,6 +67,13 @@ async def test_shares_are_those_of_the_whole_line(house: Rooms) -> None:
     assert (numbers.show_rate, numbers.conversion) == (0.8, 0.75)
 
 
+async def test_a_share_is_never_more_than_everybody(house: Rooms) -> None:
+    await lanes(house)
+    await house.store.client.hset(house.live.keys.line, "shown:0", 27)
+
+    assert (await read(house)).show_rate == 1.0
+
+
 async def test_the_rate_is_that_of_the_last_ten_seconds_and_tells_the_end_of_the_line(house: Rooms) -> None:
     await lanes(house)
     async with connection(house.pool) as conn:

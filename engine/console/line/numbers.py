@@ -150,4 +150,5 @@ def _total(parts: Iterable[int | None]) -> int | None:
 
 
 def _share(part: int | None, whole: int | None) -> float | None:
-    return round(part / whole, 3) if part is not None and whole else None
+    # After a loss people come whom the new epoch never counted as called; that makes nobody come twice.
+    return round(min(1.0, part / whole), 3) if part is not None and whole else None
