@@ -35,6 +35,7 @@ OPENING_WAIT_MS_MAX = 60_000
 JOIN_CODES: dict[JoinRefusal, Code] = {
     JoinRefusal.NOT_OPEN_YET: Code.NOT_OPEN,
     JoinRefusal.SEALING: Code.DRAWING,
+    JoinRefusal.LANE_GONE: Code.UNKNOWN_LANE,
     JoinRefusal.ENDED: Code.ENDED,
 }
 

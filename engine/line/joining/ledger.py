@@ -17,7 +17,11 @@ from engine.line.place import Cohort
 if TYPE_CHECKING:
     from engine.infra.postgres import Pool
 
-_REFUSAL_OF: Mapping[str, JoinRefusal] = {"early": JoinRefusal.NOT_OPEN_YET, "closed": JoinRefusal.SEALING}
+_REFUSAL_OF: Mapping[str, JoinRefusal] = {
+    "early": JoinRefusal.NOT_OPEN_YET,
+    "closed": JoinRefusal.SEALING,
+    "open": JoinRefusal.LANE_GONE,
+}
 
 
 class JoinLedger:

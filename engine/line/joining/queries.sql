@@ -25,12 +25,19 @@ gate as materialized (
     from sales s left join line_sales l using (sale_id)
     where s.sale_id = $1
 ),
+-- A worker's catalog may be a second old: nobody enters a lane that the organizer has taken away.
+offered as (
+    select lane from sale_lanes where sale_id = $1
+    union all
+    select 0 where not exists (select from sale_lanes where sale_id = $1)
+),
 known as (
     select e.buyer, e.lane, e.index from asked join lobby_entries e on e.sale_id = $1 and e.buyer = asked.buyer
 ),
 fresh as materialized (
     select buyer, asked.lane, l.lobby_count + row_number() over (partition by asked.lane order by ordinal) - 1 as index
     from asked
+    join offered using (lane)
     join line_lanes l on l.sale_id = $1 and l.lane = asked.lane
     join gate on gate.state = 'open'
     where not exists (select from lobby_entries e where e.sale_id = $1 and e.buyer = asked.buyer)

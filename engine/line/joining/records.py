@@ -18,10 +18,11 @@ class Joining:
 
 class JoinRefusal(enum.StrEnum):
     """NOT_OPEN_YET: the lobby has not opened. SEALING: the lobby has closed and the draw is being made; ask again in a
-    moment. ENDED: the sale is over."""
+    moment. LANE_GONE: the organizer has just taken the lane away. ENDED: the sale is over."""
 
     NOT_OPEN_YET = "not_open_yet"
     SEALING = "sealing"
+    LANE_GONE = "lane_gone"
     ENDED = "ended"
 
 

@@ -116,6 +116,13 @@ async def test_who_has_a_place_hears_it_again_between_closing_and_draw(hall: Hal
     assert await hall.join(7) == first
 
 
+async def test_nobody_enters_a_lane_that_was_just_taken_away(hall: Hall) -> None:
+    await hall.house.sql("delete from sale_lanes where lane = 1")
+    answers = await asyncio.gather(*(hall.desks[0].join(Joining(buyer(number), number)) for number in (0, 1)))
+    assert answers[1] is JoinRefusal.LANE_GONE
+    assert await hall.entries() == [(0, 0, buyer(0))]
+
+
 async def test_nobody_joins_a_sale_that_is_over(hall: Hall) -> None:
     await hall.set_times(opens_at="now() - interval '2 hours'", closes_at="now()")
     assert await hall.refusal(7) is JoinRefusal.ENDED
