@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any, Self
+from urllib.request import urlopen
 
 import asyncpg
+import orjson
 
 from bench.machine import cores, pin
 from bench.sales import SaleSpec, sale_file
@@ -30,6 +32,7 @@ from engine.simulator.keys import credentials
 
 # Passes and seals are made before the clock starts and must outlive the longest run.
 PASS_S = 3600
+CONNECTIONS_ASKED = 4
 
 
 class Stack:
@@ -69,18 +72,30 @@ class Stack:
         return {name: child.pid for name, child in self._children.items()} | stores
 
     def serve(self, workers: int, *, core: int | None = None) -> None:
-        """Have so many web workers, the first of them bound to `core` when one is given."""
+        """Have so many web workers that have seen every sale, the first of them bound to `core` when one is given."""
         for number in range(workers):
             name = f"web-{number}"
             if name not in self._children:
                 admin_port = free_port()
                 self._environment["FLOODGATE_ADMIN_PORT"] = str(admin_port)
                 self._start_child(name, "serve", port=admin_port)
+                self._children[name].wait_until(self._documents_are_there, timeout_s=START_TIMEOUT_S)
         for name in [name for name in self._children if name.startswith("web-")][workers:]:
             self._children.pop(name).stop(grace_s=STOP_GRACE_S)
         if workers:
             # Also back to all of them: a figure before this one may have bound it.
             pin(self._children["web-0"].pid, cores() if core is None else {core})
+
+    def _documents_are_there(self) -> bool:
+        """Whether every worker has seen every line. Who answers a connection is chance, so a few are asked."""
+        return all(self._sees(spec.sale_id) for spec in self._sales for _ in range(CONNECTIONS_ASKED))
+
+    def _sees(self, sale: str) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/v1/sales/{sale}/line", timeout=5) as answer:
+                return bool(orjson.loads(answer.read())["health"] == "ok")
+        except OSError:
+            return False
 
     def commands_run(self) -> int:
         """Commands that Redis has run so far, those inside scripts included, the bench's own left out."""

@@ -14,7 +14,7 @@ from bench.figures.common import (
     server_core,
     wait_until_paid,
 )
-from bench.figures.lining import FEW_PEOPLE, MANY_PEOPLE, fill
+from bench.figures.lining import FEW_PEOPLE, MANY_PEOPLE, begin, fill
 from bench.report import Figure, figure
 from bench.sales import MANY, SELLING, SOLD_OUT
 from bench.shoppers import ErrandPlan, shop
@@ -85,6 +85,7 @@ def polls(bench: Bench) -> list[Figure]:
         asked_per_s.append((stack.commands_run() - commands) / (time.monotonic() - began_at))
         return measured.per_s
 
+    begin(bench)
     stack.serve(1, core=server_core())
     with_few = [(round_(), asked_per_s.pop())[1] for _ in range(bench.pace.rounds)]
     fill(bench)
