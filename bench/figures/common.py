@@ -50,7 +50,7 @@ class RoundSpoilt(Exception):
 
 @dataclass(slots=True)
 class Bench:
-    """What the figures share: the stack, the yardstick, and a note of every round."""
+    """What the figures share: the stack, the yardstick, and a note of every round. begun: sales with people in line."""
 
     pace: Pace
     stack: Stack
@@ -60,6 +60,7 @@ class Bench:
     notes: dict[str, str] = field(default_factory=dict)
     efforts: list[Effort] = field(default_factory=list)
     unit_costs: dict[str, float] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
 
     def load(
         self,

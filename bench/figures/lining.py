@@ -36,10 +36,10 @@ def line(bench: Bench) -> list[Figure]:
 
 def begin(bench: Bench) -> None:
     """Have a few people in both lines."""
-    if "few wait" not in bench.notes:
-        for sale in (FEW, MANY):
+    for sale in (FEW, MANY):
+        if sale not in bench.begun:
             queue_up(bench.stack, sale, FEW_PEOPLE)
-        bench.notes["few wait"] = "yes"
+            bench.begun.add(sale)
 
 
 def fill(bench: Bench) -> None:
