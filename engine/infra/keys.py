@@ -34,6 +34,8 @@ class SaleKeys:
     admitted   zset    buyer -> the pass' end in serving_ms; who has a pass and has not used it
     claimers   zset    buyer -> rank; who was called, came, and waits for room
     seen       hash    buyer -> when a claimer last asked, in serving_ms: nobody is forgotten during a pause
+    turns      hash    buyer -> of the buyer's last pass: its end in serving_ms, the units the buyer held and had bought
+                       when it was given, and how many passes in a row had come to nothing before it; blanks between
     """
 
     control: str
@@ -49,6 +51,7 @@ class SaleKeys:
     admitted: str
     claimers: str
     seen: str
+    turns: str
 
     @classmethod
     def of(cls, sale_id: str) -> "SaleKeys":

@@ -63,11 +63,21 @@ class Model:
     claimers: set[bytes] = field(default_factory=set)
     shown: set[bytes] = field(default_factory=set)
     used: set[bytes] = field(default_factory=set)
+    units: dict[bytes, int] = field(default_factory=dict)
+    turns: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # units at the last pass, passes in vain before
+    ranks: dict[bytes, tuple[int, float]] = field(default_factory=dict)  # as they were when the buyer asked last
 
     def good(self, buyer: bytes) -> bytes | None:
         """The nonce of a pass that serves."""
         nonce, end_ms = self.passes.get(buyer, (None, 0))
         return nonce if end_ms > self.serving_ms else None
+
+    def in_vain(self, buyer: bytes) -> int:
+        """How many passes in a row came to nothing."""
+        if buyer not in self.turns:
+            return 0
+        had, before = self.turns[buyer]
+        return 0 if self.units.get(buyer, 0) > had else before + 1
 
     def called(self, buyer: bytes) -> bool:
         lane, position = PEOPLE[buyer]
@@ -151,6 +161,7 @@ class PassMachine(RuleBasedStateMachine):
         model, limit = self.model, self.model.limit
         before = {buyer: model.good(buyer) for buyer in BUYERS}
         remembered = set(model.claimers)
+        model.ranks |= {buyer: (model.in_vain(buyer), rank(buyer)) for buyer in buyers}
         claimings = []
         for buyer in buyers:
             lane, position = PEOPLE[buyer]
@@ -170,6 +181,7 @@ class PassMachine(RuleBasedStateMachine):
             assert answer.admission is not None
             assert answer.end_ms == model.serving_ms + PASS_MS
             model.passes[buyer] = (answer.admission.nonce, answer.end_ms)
+            model.turns[buyer] = (model.units.get(buyer, 0), model.in_vain(buyer))
             self.given.append((buyer, answer.admission.nonce))
         model.claimers = (remembered | turned_away) - set(admitted)
         model.shown |= {
@@ -193,15 +205,15 @@ class PassMachine(RuleBasedStateMachine):
     def check_the_room(self, admitted: list[bytes], turned_away: set[bytes]) -> None:
         """Never more people than the limit, everybody for whom there was room, and nobody before those ahead."""
         out = self.run(self.client.zcard(self.keys.admitted))
-        left = self.model.limit - out - len(self.model.orders)
+        left, ranks = self.model.limit - out - len(self.model.orders), self.model.ranks
         if admitted:
             assert left >= 0
-            last = max(rank(buyer) for buyer in admitted)
-            assert left >= sum(rank(buyer) < last for buyer in self.model.claimers)
+            last = max(ranks[buyer] for buyer in admitted)
+            assert left >= sum(ranks[buyer] < last for buyer in self.model.claimers)
         if turned_away:
-            first = min(rank(buyer) for buyer in turned_away)
-            others = self.model.claimers - {min(turned_away, key=rank)}
-            assert left <= sum(rank(buyer) <= first for buyer in others)
+            first = min(turned_away, key=ranks.__getitem__)
+            others = self.model.claimers - {first}
+            assert left <= sum(ranks[buyer] <= ranks[first] for buyer in others)
 
     @rule(pick=st.integers(0, 7), twice=st.booleans())
     def order_with_ones_own_pass(self, pick: int, twice: bool) -> None:
@@ -236,6 +248,7 @@ class PassMachine(RuleBasedStateMachine):
             self.model.used.add(nonce)
             del self.model.passes[buyer]
             self.model.orders[claim.order_no] = buyer
+            self.model.units[buyer] = self.model.units.get(buyer, 0) + 1
         else:
             assert decision.code is ReserveCode.PASS_SPENT
 
@@ -244,18 +257,20 @@ class PassMachine(RuleBasedStateMachine):
         if not self.model.orders:
             return
         order_no = sorted(self.model.orders)[pick % len(self.model.orders)]
-        del self.model.orders[order_no]
+        buyer = self.model.orders.pop(order_no)
         if paid:
             self.run(self.stock.confirm(self.keys, self.live.epoch, [order_no]))
         else:
             codes = self.run(self.stock.release(self.keys, self.live.epoch, [order_no]))
             assert codes == [ReleaseCode.RELEASED]
+            self.model.units[buyer] -= 1
 
     @rule()
     def lose_everything(self) -> None:
         self.run(self.client.flushall())
         self.live.reopened(self.live.epoch + 1)
         self.model.passes, self.model.orders, self.model.claimers, self.model.shown = {}, {}, set(), set()
+        self.model.units, self.model.turns = {}, {}
         self.open()
 
     @invariant()

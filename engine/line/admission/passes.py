@@ -82,6 +82,8 @@ class Passes:
                 keys.claimers,
                 keys.seen,
                 keys.deadlines,
+                keys.buyers,
+                keys.turns,
                 *(roster_keys[bucket].decode() for bucket in buckets),
             ],
             [epoch, terms.limit, terms.pass_ms, terms.claimers_max, msgpack.packb(packed, use_bin_type=False)],
