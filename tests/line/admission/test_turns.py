@@ -40,7 +40,7 @@ async def test_whoever_keeps_an_order_has_the_next_turn_by_the_place(till: Till)
 
 
 async def test_after_two_passes_that_came_to_nothing_those_who_are_not_called_yet_have_their_turn(till: Till) -> None:
-    await till.call(tail=0, **{"tail:0": 500})
+    await till.call(**{"tail:0": 500})
     await let_it_run_out(till, "ann", 0)
     await let_it_run_out(till, "ann", 0)
     assert await till.refuse("ann", 0) == "NO_ROOM"
