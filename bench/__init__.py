@@ -1,7 +1,8 @@
 """Benchmarks: every figure as a ratio to a yardstick of the same run on the same cores.
 
 `python -m bench` measures the whole and writes `.run/bench.json`; `--quick` takes two or three minutes, `--only NAME`
-one figure, `--ship` renews what `floodgate plan` reckons with. `pytest bench/micro` compares the small pieces with yardsticks of their own.
+one figure, `--ship` renews what `floodgate plan` reckons with. `pytest bench/micro` compares the small pieces with
+yardsticks of their own.
 
 The generator was checked against another one: autocannon (npm) sends the echo yardstick the same request over as
 many connections, from the same core, and both must report the same rate within the spread of their rounds:
