@@ -32,7 +32,7 @@ def plan_drop(
     within: Annotated[float, typer.Option(min=1, max=864_000, help="Seconds in which the lobby fills.")] = 600,
     positions_within: Annotated[
         float, typer.Option(min=1, max=3600, help="Seconds after the draw in which people ask for their position.")
-    ] = 10,
+    ] = 3,
     show: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of those called who come.")] = 0.8,
     conversion: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of those admitted who order.")] = 0.8,
     units: Annotated[float, typer.Option(min=1.0, max=100.0, help="Units of an order.")] = 1.6,
@@ -143,7 +143,8 @@ def _verdict(planned: Plan) -> list[str]:
         f"{planned.crowd.edges} edges, which leaves them at most {left_per_s:,.0f} polls a second."
     )
     if planned.cdn_share is None:
-        return [needed, f"{planned.workers} workers do not suffice, with any CDN: what is personal needs more."]
+        late = "with any CDN: personal answers alone need more, or would come late"
+        return [needed, f"{planned.workers} workers do not suffice, {late}."]
     if planned.cdn_share:
         return [needed, f"With {planned.workers} workers a CDN has to answer {planned.cdn_share:.1%} of the polls."]
     return [needed, f"{planned.workers} workers suffice without a CDN."]

@@ -41,7 +41,7 @@ class Crowd:
     tickets: int
     lobby: float = 0.8
     within_s: float = 600.0
-    positions_within_s: float = 10.0
+    positions_within_s: float = 3.0
     show: float = 0.8
     conversion: float = 0.8
     units: float = 1.6
