@@ -57,7 +57,9 @@ class Claiming:
             self.asked_s = None
 
     def refused(self, *, asked_s: float, answered_s: float) -> None:
-        """There was no room."""
+        """There was no room. Whoever had a pass before, and let it run out, waits behind those who had none."""
+        if self.admitted_s is not None:
+            return
         if self.told_to_wait_s is None:
             self.told_to_wait_s = answered_s
         self.asked_in_vain_s = asked_s

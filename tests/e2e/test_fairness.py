@@ -125,6 +125,14 @@ def test_who_was_sent_away_by_a_pause_competes_again_when_they_come_again() -> N
     assert (found.kendall_tau, found.kendall_tau_of_all) == (None, -1.0)
 
 
+def test_who_let_a_pass_run_out_is_not_overtaken_when_waiting_for_another() -> None:
+    one = admitted(0, at_s=1.0)
+    one.refused(asked_s=7.0, answered_s=7.1)
+    one.refused(asked_s=9.0, answered_s=9.1)
+
+    assert largest_overtaking([one, admitted(5, at_s=8.0)]) == 0
+
+
 def test_only_the_first_pass_counts() -> None:
     one = admitted(0, at_s=1.0)
     one.admitted(asked_s=7.0, answered_s=7.0)
