@@ -5,24 +5,31 @@ starts nothing: the heavy rooms are imported inside the command that needs them.
 ends with exit code 2 and a sentence; only a mistake of ours shows a traceback.
 """
 
+import os
 import sys
+from pathlib import Path
 
 import asyncpg
 
 from engine.catalog.refusals import SaleFileInvalid
 from engine.cli.commands import app
 from engine.cli.terminal import Stop, complain
-from engine.config import ConfigInvalid
+from engine.config import ConfigInvalid, config_file
 from engine.infra.outage import Outage
 
 EXIT_MISTAKE = 2
+LOCAL_FILE = Path(".run/stack/floodgate.toml")  # as `floodgate up` writes it
 
 
 def main() -> None:
     """The entry point of the command line."""
     try:
         app()
-    except (Stop, ConfigInvalid, SaleFileInvalid) as mistake:
+    except ConfigInvalid as invalid:
+        complain(str(invalid))
+        if LOCAL_FILE.is_file() and "--config" not in sys.argv and config_file(None, os.environ) is None:
+            complain(f"Is it about the stack of `make up`? Then: export FLOODGATE_CONFIG={LOCAL_FILE}")
+    except (Stop, SaleFileInvalid) as mistake:
         complain(str(mistake))
     except asyncpg.UndefinedTableError:
         complain("The database has no tables yet, or old ones. Run: floodgate migrate")

@@ -44,6 +44,8 @@ def line_show(
 
 
 def _show(numbers: "LineNumbers") -> None:
+    from engine.catalog.records import Entry  # noqa: PLC0415
+
     state = "sold out for good" if numbers.final else "paused" if numbers.paused else numbers.phase
     out().print(Text(f"{numbers.sale}: {state}, {_pace(numbers)}, challenge {numbers.challenge}"))
     if numbers.restoring:
@@ -52,7 +54,10 @@ def _show(numbers: "LineNumbers") -> None:
         *("lane", "entry", "weight", "lobby", "places", "waiting", "called", "came", "ordered", "units", "quota"),
         box=None,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
+    for column in table.columns:
+        column.overflow = "fold"  # a number that is cut would be another number
     for lane in numbers.lanes:
         table.add_row(
             lane.lane,
@@ -64,10 +69,10 @@ def _show(numbers: "LineNumbers") -> None:
         )
     out().print(table)
     for lane in numbers.lanes:
-        if lane.members or lane.codes:
-            out().print(
-                Text(f"{lane.lane}: {lane.members:,} members, {lane.codes:,} codes, {lane.codes_used:,} of them used")
-            )
+        if lane.entry == Entry.MEMBERS:
+            out().print(Text(f"{lane.lane}: {lane.members:,} members"))
+        elif lane.entry == Entry.CODES:
+            out().print(Text(f"{lane.lane}: {lane.codes:,} codes, {lane.codes_used:,} of them used"))
     out().print(
         Text(
             f"passes out {_number(numbers.admitted)}, waiting for room {_number(numbers.claimers)}, "

@@ -27,7 +27,9 @@ def sale_apply(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A sale file in TOML.")],
     opens_in: Annotated[
         float | None,
-        typer.Option("--opens-in", metavar="SECONDS", help="Move all windows so that the first opens then."),
+        typer.Option(
+            "--opens-in", metavar="SECONDS", help="Move all times, lobbies' too, so that the first sale opens then."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")] = False,
 ) -> None:
@@ -138,13 +140,15 @@ def sale_list(ctx: typer.Context) -> None:
 
 
 def _phase(sale: "Sale", now_ms: int) -> str:
-    if now_ms >= sale.closes_ms:
-        return "ended"
-    if sale.paused:
-        return "paused"
-    return "waiting" if now_ms < sale.opens_ms else "open"
+    """By the clock and the ledger. Whether a draw waits for its beacon is told by `floodgate line show`."""
+    from engine.line.phases import Phase, phase_of  # noqa: PLC0415
+
+    phase = phase_of(sale, now_ms=now_ms, drawn=now_ms >= sale.draws_ms)
+    if phase is Phase.ENDED:
+        return phase
+    return "paused" if sale.paused else "sold out" if sale.sold_out_for_good else phase
 
 
 def _local(instant_ms: int, time_zone: str) -> str:
     when = datetime.fromtimestamp(instant_ms / 1000, UTC).astimezone(ZoneInfo(time_zone))
-    return f"{when:%Y-%m-%d %H:%M:%S} {time_zone}"
+    return when.isoformat(" ", "seconds")

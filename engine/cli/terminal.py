@@ -1,5 +1,6 @@
 """How the command line speaks: results on standard output, complaints in red on standard error."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -13,8 +14,13 @@ class Stop(Exception):
     """The command cannot be done; its text is the sentence that says why and what to do."""
 
 
+WIDE = 240  # columns where nobody looks: a table in a pipe or a file is not cut
+
+
 def out() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    """Standard output. A terminal's own width holds where there is one, and $COLUMNS where it is set."""
+    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, soft_wrap=True, width=WIDE if plain else None)
 
 
 def complain(sentence: str) -> None:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import time
@@ -276,6 +277,8 @@ class _Stack:
             lines = shown if isinstance(shown, list) else [shown]
             table.add_row(name, _plain("\n".join(map(without_password, map(str, lines)))))
         _say(self.console, table)
+        _say(self.console, "In another terminal, before any other command, to talk to this stack:")
+        _say(self.console, f"  export FLOODGATE_CONFIG={_plain(shlex.quote(str(self.card['config'])))}")
         _say(self.console, "Ctrl-C stops everything.")
 
     def _note(self, sentence: str) -> None:

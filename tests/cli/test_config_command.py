@@ -37,6 +37,15 @@ def test_wrong_settings_are_sentences_and_exit_code_two(run: Run) -> None:
     assert "Traceback" not in ended.err
 
 
+def test_beside_a_running_stack_missing_settings_name_those_of_the_stack(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".run" / "stack").mkdir(parents=True)
+    (tmp_path / ".run" / "stack" / "floodgate.toml").touch()
+
+    ended = run("config", bare=True)
+
+    assert ended.err.endswith("Then: export FLOODGATE_CONFIG=.run/stack/floodgate.toml\n")
+
+
 def test_init_writes_a_file_for_its_owner_alone(run: Run, tmp_path: Path) -> None:
     assert run("config", "--init", bare=True).code == 0
 

@@ -157,6 +157,6 @@ def test_list_shows_each_sale_with_its_phase_and_units(run: Run, database_url: s
     lines = run("sale", "list", postgres_url=database_url).out.splitlines()
 
     assert [(line.split()[0], line.split()[3], line.split()[-1]) for line in lines[1:]] == [
-        ("drop", "open", "750"),
-        ("later", "waiting", "300"),
+        ("drop", "live", "750"),
+        ("later", "lobby", "300"),
     ]
