@@ -33,6 +33,9 @@ def plan_drop(
     positions_within: Annotated[
         float, typer.Option(min=1, max=3600, help="Seconds after the draw in which people ask for their position.")
     ] = 3,
+    own_positions: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of phones that compute their position from the draw's seed.")
+    ] = 0,
     show: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of those called who come.")] = 0.8,
     conversion: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of those admitted who order.")] = 0.8,
     units: Annotated[float, typer.Option(min=1.0, max=100.0, help="Units of an order.")] = 1.6,
@@ -55,6 +58,7 @@ def plan_drop(
         lobby=lobby,
         within_s=within,
         positions_within_s=positions_within,
+        own_positions=own_positions,
         show=show,
         conversion=conversion,
         units=units,
@@ -152,9 +156,10 @@ def _verdict(planned: Plan) -> list[str]:
 
 def _assumed(planned: Plan, costs: UnitCosts) -> list[str]:
     crowd = planned.crowd
+    askers = f"; {crowd.own_positions:.0%} of the phones compute it themselves" if crowd.own_positions else ""
     people = (
         f"Assumed: {crowd.lobby:.0%} come before the draw, evenly within {_time(crowd.within_s)}, and ask for their "
-        f"position within {_time(crowd.positions_within_s)} after it; {crowd.show:.0%} of those called come, "
+        f"position within {_time(crowd.positions_within_s)} after it{askers}; {crowd.show:.0%} of those called come, "
         f"{crowd.conversion:.0%} of those order, {crowd.units:g} units each; nobody asks more often than the "
         f"document's policy says."
     )

@@ -31,6 +31,7 @@ class Crowd:
 
     waiting: people in the line. lobby: the share of them that comes before the draw. within_s: how long the lobby
     takes to fill, its people coming evenly. positions_within_s: how soon after the draw they ask for theirs.
+    own_positions: the share of phones that compute it from their index and the draw's seed, and do not ask.
     rate_per_s: people called a second. tickets: units for sale. show: the share of those called who come; conversion:
     the share of those who order; units: units of an order. unchanged: the share of polls that find nothing new. edges:
     places of the CDN that ask for themselves.
@@ -42,6 +43,7 @@ class Crowd:
     lobby: float = 0.8
     within_s: float = 600.0
     positions_within_s: float = 3.0
+    own_positions: float = 0.0
     show: float = 0.8
     conversion: float = 0.8
     units: float = 1.6
@@ -137,8 +139,9 @@ def plan(crowd: Crowd, costs: UnitCosts, policy: PollPolicy, *, workers: int) ->
     )
     before_draw = _load(crowd, costs, workers=workers, polls=policy.polls_at_standstill(in_lobby, wait_s=0))
     line_polls_per_s = policy.polls_per_s(crowd.waiting, rate_per_s=crowd.rate_per_s)
+    asking = in_lobby * (1 - crowd.own_positions)  # the others compute it from the index they know and the seed
     after_draw = _load(
-        crowd, costs, workers=workers, polls=line_polls_per_s, positions=in_lobby / crowd.positions_within_s
+        crowd, costs, workers=workers, polls=line_polls_per_s, positions=asking / crowd.positions_within_s
     )
     moving = _load(
         crowd,

@@ -88,6 +88,8 @@ def sale_reopen(ctx: typer.Context, sale: Annotated[str, typer.Argument(metavar=
         raise Stop(unknown_sale(sale))
     if steered is Steered.NOT_FINAL:
         raise Stop(f"The sale {sale} is not sold out for good; what comes back is sold without that.")
+    if steered is Steered.NOTHING_BACK:
+        raise Stop(f"No unit of the sale {sale} came back, so there is nothing to sell in a new round.")
     out().print(Text(f"The sale {sale} sells in a new round what came back."), style=GOOD)
     carry_at_once(config, sale)
 

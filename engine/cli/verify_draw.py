@@ -155,7 +155,8 @@ def _fetched(address: str) -> bytes | None:
             return None
         raise Stop(f"{address} answers {refusal.code}.") from refusal
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Stop(f"{address} cannot be reached: {error}.") from error
+        reason = getattr(error, "reason", error)
+        raise Stop(f"{address} cannot be reached: {getattr(reason, 'strerror', None) or reason}.") from error
 
 
 def _document(raw: bytes | None, missing: str) -> dict[str, Any]:

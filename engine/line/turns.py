@@ -85,11 +85,13 @@ class View:
 
 @dataclass(slots=True, kw_only=True)  # not frozen: one is made for every join and claim, and that doubles its cost
 class Turn:
-    """Where a visitor stands; nobody changes it. Positions count from 0; None is what is not known or not told."""
+    """Where a visitor stands; nobody changes it. Indexes and positions count from 0; None is what is not known or
+    not told."""
 
     state: LineState
     lane_id: str | None
     cohort: str | None
+    index: int | None
     position: int | None
     ahead: int | None
     wait_s: tuple[int, int] | None
@@ -103,6 +105,7 @@ class Turn:
             "state": self.state,
             "lane": self.lane_id,
             "cohort": self.cohort,
+            "index": self.index,
             "position": self.position,
             "ahead": self.ahead,
             "wait": None if self.wait_s is None else {"from_s": self.wait_s[0], "to_s": self.wait_s[1]},
@@ -134,6 +137,7 @@ def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = 
         state=state,
         lane_id=None if place is None else sale.lanes[place.lane].lane_id,
         cohort=None if place is None else COHORTS[place.cohort],
+        index=None if place is None else place.index,
         position=position,
         ahead=ahead,
         wait_s=wait_s,

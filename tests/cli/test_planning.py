@@ -50,6 +50,11 @@ def test_people_are_called_until_the_tickets_are_gone() -> None:
     assert crowd.orders == 8_000
 
 
+def test_phones_that_compute_their_position_ask_nobody_for_it() -> None:
+    crowd = dataclasses.replace(MILLION, own_positions=1.0)
+    assert plan(crowd, COSTS, POLICY, workers=8).after_draw.positions == 0
+
+
 def test_nobody_is_called_who_is_not_there() -> None:
     assert Crowd(waiting=10, rate_per_s=100, tickets=16_000).called == 10
 
