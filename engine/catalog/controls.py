@@ -35,6 +35,7 @@ class Steered(enum.Enum):
     UNKNOWN_SALE = enum.auto()
     NO_PACE = enum.auto()  # neither a rate nor a concurrency would be left
     NOT_FINAL = enum.auto()  # the sale is not sold out for good, so there is nothing to put up again
+    NOTHING_BACK = enum.auto()  # no unit came back: a new round would raise hopes and end at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,4 +83,6 @@ async def reopen(conn: "Connection", sale_id: str) -> Steered:
     if await conn.fetchval(QUERIES.reopen_sale, sale_id) is not None:
         return Steered.DONE
     known = await conn.fetchrow(QUERIES.find_sale, sale_id)
-    return Steered.UNKNOWN_SALE if known is None else Steered.NOT_FINAL
+    if known is None:
+        return Steered.UNKNOWN_SALE
+    return Steered.NOTHING_BACK if known["final"] else Steered.NOT_FINAL

@@ -140,7 +140,11 @@ returning sale_id
 select final_round = round as final from sales where sale_id = $1
 
 -- name: reopen_sale
-update sales set round = round + 1 where sale_id = $1 and final_round = round returning round
+update sales set round = round + 1
+where sale_id = $1 and final_round = round
+    and exists (select from sale_skus join skus using (sku_id) join sessions using (session_id)
+                where sale_skus.sale_id = sales.sale_id and allocated < capacity and cancelled_at is null)
+returning round
 
 -- name: drop_sale_skus
 delete from sale_skus where sale_id = $1

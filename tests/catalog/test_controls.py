@@ -84,6 +84,14 @@ async def test_a_sale_is_reopened_as_often_as_it_ends(sold: "Connection") -> Non
         assert not (await drop(sold)).sold_out_for_good
 
 
+async def test_a_sale_of_which_nothing_came_back_is_not_reopened(sold: "Connection") -> None:
+    await sold.execute("update sales set final_round = round where sale_id = 'drop'")
+    await sold.execute("update skus set allocated = capacity")
+
+    assert await reopen(sold, "drop") is Steered.NOTHING_BACK
+    assert (await drop(sold)).sold_out_for_good
+
+
 @given(rate=st.integers() | st.none(), concurrency=st.integers() | st.none())
 def test_only_numbers_within_the_bounds_of_a_sale_file_pass(rate: int | None, concurrency: int | None) -> None:
     fits = all(
