@@ -22,7 +22,7 @@ from engine.line.pacing.memory import TRAIL_COUNT_MAX, Memory, TickRow
 from engine.line.pacing.passes import Mark, mark_of
 from engine.line.pacing.scripts import Move
 from engine.line.pacing.window import (
-    called_in_window,
+    called_lately,
     checkpoint_due,
     drop_count,
     settled,
@@ -123,8 +123,8 @@ def wanted_by_lane(sight: LineSight, estimates: Estimates, knobs: Knobs) -> list
         if terms.quota_units is not None:
             used = sight.shelves.used[ordinal] if ordinal < len(sight.shelves.used) else 0
             people = math.ceil(max(0, terms.quota_units - used) / estimates.units_per_person / estimates.show_rate)
-            called = called_in_window(sight, ordinal, window_ms=knobs.window_ms)
-            under_way = max(0, min(called, lane.called - lane.taken - lane.lapsed))
+            called = called_lately(sight, ordinal, window_ms=knobs.window_ms)
+            under_way = max(0, min(math.ceil(called), lane.called - lane.taken - lane.lapsed))
             count = min(count, max(0, people - under_way))
         wanted.append(count)
     return wanted

@@ -57,13 +57,17 @@ def shows_expected(sight: LineSight, show_rate: float, *, window_ms: int) -> flo
     return max(0.0, expected)
 
 
-def called_in_window(sight: LineSight, lane: int, *, window_ms: int) -> int:
-    """People of one lane who were called within the window, whether they came or not."""
-    ends = [*(point.serving_ms for point in sight.checkpoints[1:]), None]
-    for point, until_ms in zip(sight.checkpoints, ends, strict=False):
-        if (until_ms is None or until_ms + window_ms > sight.serving_ms) and lane < len(point.heads):
-            return people_between(sight.lanes[lane], point.heads[lane], sight.lanes[lane].head)
-    return 0
+def called_lately(sight: LineSight, lane: int, *, window_ms: int) -> float:
+    """People of one lane who may still take units of its own, whether they came or not: of those who were called
+    together the fewer, the longer ago that was."""
+    people, seen = 0.0, sight.lanes[lane]
+    points = [point for point in sight.checkpoints if lane < len(point.heads)]
+    ends = [*((point.heads[lane], point.serving_ms) for point in points[1:]), (seen.head, sight.serving_ms)]
+    for point, (head, until_ms) in zip(points, ends, strict=False):
+        elapsed = (sight.serving_ms - until_ms) / window_ms
+        if elapsed < 1:
+            people += people_between(seen, point.heads[lane], head) * belief(elapsed)
+    return people
 
 
 def settled(sight: LineSight, *, after_ms: int, window_ms: int) -> tuple[int, int, int]:

@@ -145,6 +145,13 @@ def test_a_lane_calls_no_more_people_than_its_units_may_serve() -> None:
     assert pace(sight, KNOWING, knobs_of(LaneTerms(quota_units=25))).released == 5
 
 
+def test_a_lane_with_units_of_its_own_does_not_wait_a_whole_window_for_people_who_stay_away() -> None:
+    point, newer = Checkpoint(serving_ms=160_000, heads=(0,)), Checkpoint(serving_ms=165_000, heads=(5,))
+    lane = lane_of(5000, head=5, called=5)
+    sight = replace(sight_of(lane, checkpoints=(point, newer)), shelves=Shelves(free=5, used=(0,)))
+    assert pace(sight, KNOWING, knobs_of(LaneTerms(quota_units=5))).released >= 4
+
+
 def test_the_show_rate_rises_as_soon_as_more_have_come_than_expected() -> None:
     point = Checkpoint(serving_ms=199_000, heads=(0,), shown=100)
     paced = pace(sight_of(lane_of(5000, head=100), free=30, checkpoints=(point,)), Memory(), knobs_of())

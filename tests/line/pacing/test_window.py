@@ -3,7 +3,7 @@
 import pytest
 
 from engine.line.pacing.window import (
-    called_in_window,
+    called_lately,
     checkpoint_due,
     drop_count,
     outstanding,
@@ -79,7 +79,12 @@ def test_a_gap_that_the_head_passed_called_nobody() -> None:
 
 def test_a_lane_counts_whom_it_called_within_the_window() -> None:
     sight = seen(95_000, (0, 0, 12), (5_000, 20, 3), head=30)
-    assert called_in_window(sight, 0, window_ms=WINDOW_MS) == 10
+    assert called_lately(sight, 0, window_ms=WINDOW_MS) == 10
+
+
+def test_a_lane_counts_the_fewer_of_them_the_longer_ago_it_called_them() -> None:
+    sight = seen(50_000, (0, 0, 0), (50_000 - WINDOW_MS // 8, 20, 0), head=20)
+    assert called_lately(sight, 0, window_ms=WINDOW_MS) == pytest.approx(10)
 
 
 def test_the_first_tick_writes_a_checkpoint() -> None:
