@@ -23,7 +23,8 @@ class SaleKeys:
     deadlines  zset    order number -> deadline_ms; a claim that is missing here is sold
     claimants  list    buyers that won an order in this epoch, append-only
     line       hash    of the sale: tick, ticked_ms, serving_ms (time spent serving: it stands still while paused),
-                       drawn, final, pace (what the pacing remembers, opaque);
+                       drawn, final, pace (what the pacing remembers, opaque), dry_ms (when all that was left of some
+                       SKU was last seen in the hands of others, in serving_ms);
                        of each lane: lobby:n (people in the lobby; the N of the draw), enrolled:n (how many of them
                        are in the roster: while any is missing nobody joins live), tail:n (next live index),
                        ceiling:n, head:n (positions below it are called), gap_from:n and gap_to:n (live indexes that
@@ -35,7 +36,8 @@ class SaleKeys:
     claimers   zset    buyer -> rank; who was called, came, and waits for room
     seen       hash    buyer -> when a claimer last asked, in serving_ms: nobody is forgotten during a pause
     turns      hash    buyer -> of the buyer's last pass: its end in serving_ms, the units the buyer held and had bought
-                       when it was given, and how many passes in a row had come to nothing before it; blanks between
+                       when it was given, and how many passes in a row had come to nothing before it; blanks between.
+                       buyer and a plus sign -> 1: an order has used that pass
     """
 
     control: str

@@ -140,6 +140,7 @@ class Stock:
                 keys.line,
                 keys.passes,
                 keys.admitted,
+                keys.turns,
             ],
             [
                 epoch,

@@ -10,15 +10,16 @@
 --          passes is a flat array of index (from 0), nonce, end_ms of the serving clock, lane for every REPEATED and
 --          ADMITTED, and ranks one of index, how many claimers are before it for every NO_ROOM
 -- COST   O(claims): 1 roster read and at most 1 roster write each, 2 calls more where people stand waiting for room,
---        and at most 20 calls per batch
+--        and at most 22 calls per batch
 -- WHY    A buyer has one pass at a time, so asking again gives the same one. Room is what the limit leaves beside the
 --        passes that are out and the orders that are open. Who finds none is remembered by rank, and room is given from
 --        the front of those who are remembered: asking often does not help. A place that the roster does not know is
 --        genuine all the same, for it was signed, and is written there again; where the roster knows a better one of
 --        this buyer, the one shown is void. Coming forward for the first time is counted once.
---        A pass came to nothing if its buyer has no more units than before it. Such a buyer stands behind everybody who
---        had fewer of them in a row, and from the second on also gives way to those who are not called yet: for the time
---        of a pass, and twice as long each time. Else a few people in front could keep the till to themselves for good.
+--        A pass came to nothing if its buyer has no more units than before it, but not if it ran out while others held all
+--        that was left. Such a buyer stands behind everybody who had fewer of them in a row, and from the second on also
+--        gives way to those who are not called yet: for the time of a pass, and twice as long each time. Else a few
+--        people in front could keep the till to themselves for good.
 
 local PAUSED, NOT_OPEN, ENDED, SOLD_OUT, REPEATED, PLACE_VOID = 1, 2, 3, 4, 5, 6
 local NOT_YOUR_TURN, NO_ROOM, ADMITTED = 7, 8, 9
@@ -33,7 +34,7 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local limit, pass_ms, claimers_max = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local claims = cmsgpack.unpack(ARGV[5])
 local line = redis.call('HMGET', KEYS[2], 'serving_ms', 'final', 'tick', 'head:0', 'head:1', 'head:2', 'head:3',
-  'head:4', 'head:5', 'head:6', 'head:7')
+  'head:4', 'head:5', 'head:6', 'head:7', 'dry_ms')
 local serving_ms, tick = tonumber(line[1] or 0), tonumber(line[3] or 0)
 local window = nil
 if control[5] == '1' then
@@ -56,6 +57,11 @@ for i = 1, #claims do
 end
 local passes = redis.call('HMGET', KEYS[4], unpack(buyers))
 local units, turns = redis.call('HMGET', KEYS[9], unpack(buyers)), redis.call('HMGET', KEYS[10], unpack(buyers))
+local uses = {}
+for i = 1, #claims do
+  uses[i] = buyers[i] .. '+'
+end
+local used = redis.call('HMGET', KEYS[10], unpack(uses))
 local out, waiting = redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6])
 local room = limit - out - redis.call('ZCARD', KEYS[8])
 redis.call('LLEN', KEYS[3]) -- a key of another kind stops us here, not between two writes
@@ -98,6 +104,9 @@ local function past_of(i)
   local end_ms, had, before = string.match(turns[i], '(%d+) (%d+) (%d+)')
   if tonumber(units[i] or 0) > tonumber(had) then
     return 0, false
+  end
+  if not used[i] and tonumber(line[12] or -1) >= end_ms - pass_ms then
+    return tonumber(before), false
   end
   local in_vain = math.min(before + 1, in_vain_max)
   return in_vain, in_vain > 1 and serving_ms < end_ms + pass_ms * (2 ^ (in_vain - 1) - 1) and others_wait()
@@ -189,7 +198,7 @@ if #new_seen > 0 then
   end
 end
 
-local new_passes, new_admitted, new_turns = {}, {}, {}
+local new_passes, new_admitted, new_turns, unused = {}, {}, {}, {}
 for a = 1, #admitted do
   local claim = claims[admitted[a]]
   local buyer = claim[1]
@@ -200,6 +209,7 @@ for a = 1, #admitted do
     new_passes[#new_passes + 1] = pass_of[buyer]
     new_admitted[#new_admitted + 1] = end_ms
     new_admitted[#new_admitted + 1] = buyer
+    unused[#unused + 1] = uses[admitted[a]]
     new_turns[#new_turns + 1] = buyer
     new_turns[#new_turns + 1] = end_ms .. ' ' .. (units[admitted[a]] or '0') .. ' ' .. in_vain[admitted[a]]
   end
@@ -209,6 +219,7 @@ if #new_passes > 0 then
   redis.call('HSET', KEYS[4], unpack(new_passes))
   redis.call('ZADD', KEYS[5], unpack(new_admitted))
   redis.call('HSET', KEYS[10], unpack(new_turns))
+  redis.call('HDEL', KEYS[10], unpack(unused))
 end
 for w in pairs(shown_in) do
   redis.call('LSET', KEYS[3], w - 1, cmsgpack.pack(windows[w]))

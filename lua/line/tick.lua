@@ -43,12 +43,17 @@ if ticked_ms > 0 then
   serving_ms = serving_ms + math.max(0, math.min(now_ms - ticked_ms, step_ms_max))
 end
 local stock, shelves, units, open = redis.call('HGETALL', KEYS[3]), 0, 0, redis.call('ZCARD', KEYS[4])
+local count_of, dry = { ['free:'] = {}, ['held:'] = {} }, false
 for i = 1, #stock, 2 do
-  local kind = string.sub(stock[i], 1, 5)
-  if kind == 'free:' or kind == 'held:' then
+  local counts = count_of[string.sub(stock[i], 1, 5)]
+  if counts then
     shelves = shelves + 1
     units = units + math.max(0, tonumber(stock[i + 1]))
+    counts[string.sub(stock[i], 6)] = tonumber(stock[i + 1])
   end
+end
+for sku, held in pairs(count_of['held:']) do
+  dry = dry or held > 0 and (count_of['free:'][sku] or 0) <= 0
 end
 final = shelves > 0 and units == 0 and open == 0
 
@@ -78,6 +83,10 @@ for lane = 0, lanes - 1 do
   if called > 0 then
     redis.call('HINCRBY', KEYS[2], 'called:' .. lane, called)
   end
+end
+if dry then
+  news[#news + 1] = 'dry_ms'
+  news[#news + 1] = serving_ms
 end
 if final then
   news[#news + 1] = 'final'

@@ -1,6 +1,7 @@
 #!lua
 -- reserve: decide a batch of orders, in the order they came.
 -- KEYS   1 control  2 stock  3 buyers  4 requests  5 claims  6 deadlines  7 claimants  8 line  9 passes  10 admitted
+--          11 turns
 -- ARGV   1 epoch  2 batch: msgpack array of packed claims, each an array of
 --          [request_id, body_digest, buyer, order_no, [sku, quantity, sku, quantity, ...], lane]
 --        3 nonces: the 8 bytes of each claim's pass, one behind the other
@@ -8,7 +9,7 @@
 --        HELD_BY_OTHERS, TOO_FEW_LEFT, HELD
 -- REPLY  {} when FENCED (the whole batch), else {deadline_ms, one code byte per claim, repeats}, where repeats is a
 --          flat array of index (from 0), order_no, deadline_ms (0 when no longer held) for every REPEATED
--- COST   O(claims): at most 9 reads and 8 writes per batch and one write per lane, whatever its size
+-- COST   O(claims): at most 10 reads and 9 writes per batch and one write per lane, whatever its size
 -- WHY    One script is the arbiter of who gets a unit at this instant. A retry is recognised before the window is
 --        looked at, so that closing a sale never hides an order from its buyer. A pass is taken by the order that gets
 --        units, in the same step, so it can never be used twice, and who is refused keeps it. All checks come before
@@ -155,7 +156,8 @@ if #new_claimants > 0 then
   redis.call('ZCARD', KEYS[6])
   redis.call('LLEN', KEYS[7])
   redis.call('ZCARD', KEYS[10])
-  local new_stock, new_counts = {}, {}
+  redis.call('HLEN', KEYS[11])
+  local new_stock, new_counts, new_uses = {}, {}, {}
   for slot = 1, #stock do
     if stock[slot] then
       new_stock[#new_stock + 1] = stock_fields[slot]
@@ -165,6 +167,8 @@ if #new_claimants > 0 then
   for i = 1, #new_claimants do -- each of them once: a pass is good for one order
     new_counts[#new_counts + 1] = new_claimants[i]
     new_counts[#new_counts + 1] = taken[new_claimants[i]]
+    new_uses[#new_uses + 1] = new_claimants[i] .. '+'
+    new_uses[#new_uses + 1] = 1
   end
   redis.call('HSET', KEYS[2], unpack(new_stock))
   redis.call('HSET', KEYS[3], unpack(new_counts))
@@ -174,6 +178,7 @@ if #new_claimants > 0 then
   redis.call('RPUSH', KEYS[7], unpack(new_claimants))
   redis.call('HDEL', KEYS[9], unpack(new_claimants))
   redis.call('ZREM', KEYS[10], unpack(new_claimants))
+  redis.call('HSET', KEYS[11], unpack(new_uses))
   for lane, count in pairs(taken_in) do
     redis.call('HINCRBY', KEYS[8], 'taken:' .. lane, count)
   end

@@ -31,6 +31,24 @@ async def test_whoever_kept_no_order_stands_behind_those_who_had_none(till: Till
     await till.admit("bob", 50)
 
 
+async def test_whoever_found_everything_held_by_others_has_the_next_turn_by_the_place(till: Till) -> None:
+    till.limit = 1
+    await till.admit("ann", 0)
+    assert await till.refuse("bob", 50) == "NO_ROOM"
+    await till.call(serving_ms=PASS_MS, dry_ms=PASS_MS - 1)
+    await till.admit("ann", 0)
+
+
+async def test_whoever_kept_no_order_is_not_excused_because_everything_was_held(till: Till) -> None:
+    till.limit = 1
+    order = await till.order(await till.admit("ann", 0))
+    await till.call(dry_ms=1)
+    assert await till.refuse("bob", 50) == "NO_ROOM"
+    await till.house.stock.release(till.house.live.keys, till.house.live.epoch, [order.order_no])
+    assert await till.refuse("ann", 0) == "NO_ROOM"
+    await till.admit("bob", 50)
+
+
 async def test_whoever_keeps_an_order_has_the_next_turn_by_the_place(till: Till) -> None:
     till.limit = 1
     order = await till.order(await till.admit("ann", 0))

@@ -286,3 +286,14 @@ async def test_a_clock_of_redis_that_was_put_back_an_hour_stops_nobody(rig: Rig)
     put_back = await rig.tick()
     assert (put_back.tick, put_back.serving_ms) == (before.tick + 1, before.serving_ms)
     assert (await rig.tick()).serving_ms > before.serving_ms
+
+
+async def test_a_tick_remembers_when_all_that_was_left_of_a_sku_was_held(rig: Rig) -> None:
+    await rig.tick()
+    assert await rig.number("dry_ms") == 0
+    await rig.stock(free_floor=0, held_floor=3)
+    sight = await rig.tick()
+    assert await rig.number("dry_ms") == sight.serving_ms > 0
+    await rig.stock(free_floor=1, held_floor=2)
+    await rig.tick()
+    assert await rig.number("dry_ms") == sight.serving_ms
