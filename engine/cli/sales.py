@@ -153,4 +153,4 @@ def _phase(sale: "Sale", now_ms: int) -> str:
 
 def _local(instant_ms: int, time_zone: str) -> str:
     when = datetime.fromtimestamp(instant_ms / 1000, UTC).astimezone(ZoneInfo(time_zone))
-    return when.isoformat(" ", "seconds")
+    return f"{when:%Y-%m-%d %H:%M:%S} {when.isoformat()[-6:]}"

@@ -278,8 +278,16 @@ class _Stack:
             table.add_row(name, _plain("\n".join(map(without_password, map(str, lines)))))
         _say(self.console, table)
         _say(self.console, "In another terminal, before any other command, to talk to this stack:")
-        _say(self.console, f"  export FLOODGATE_CONFIG={_plain(shlex.quote(str(self.card['config'])))}")
+        _say(self.console, f"  export {_plain(self._exported())}")
         _say(self.console, "Ctrl-C stops everything.")
+
+    def _exported(self) -> str:
+        """What a shell needs for `floodgate WORDS` to mean this stack."""
+        config = f"FLOODGATE_CONFIG={shlex.quote(str(self.card['config']))}"
+        folder = Path(sys.executable).parent
+        if shutil.which("floodgate") is not None or not (folder / "floodgate").exists():
+            return config
+        return f'{config} PATH={shlex.quote(str(folder))}:"$PATH"'
 
     def _note(self, sentence: str) -> None:
         """An event of the supervisor: to the terminal, and with its time to a log of its own."""
