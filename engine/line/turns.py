@@ -48,7 +48,7 @@ class View:
         self.all_held = sight is not None and sight.shelves.free <= 0 < sight.shelves.held
 
     def state_of(self, *, joined: bool, drawn: bool, called: bool, admitted: bool) -> LineState:
-        """The state of a visitor; `drawn`: there is a position."""
+        """The state of a visitor; `drawn`: there is a position, or there will be once the draw is seen."""
         facts = (joined, drawn, called, admitted)
         state = self.states.get(facts)
         if state is None:
@@ -120,7 +120,9 @@ def turn_of(view: View, place: Place | None, *, spread: float, admitted: bool = 
     sale, found = view.sale, None if place is None else view.lane(place.lane)
     position = position_of(place, found[0]) if place is not None and found is not None else None
     called = position is not None and found is not None and position < found[0].head
-    state = view.state_of(joined=place is not None, drawn=position is not None, called=called, admitted=admitted)
+    # Who came live came after the draw, also where this worker has not seen it yet.
+    drawn = position is not None or (place is not None and place.cohort is Cohort.LIVE)
+    state = view.state_of(joined=place is not None, drawn=drawn, called=called, admitted=admitted)
     ahead = wait_s = chance = None
     until_open_s = max(0, sale.opens_ms - view.now_ms) / 1000
     eta_s, edge = max(0, sale.draws_ms - view.now_ms) / 1000, False
