@@ -6,6 +6,7 @@ the sight of the line are all that needs. Only joins, and claims whose turn has 
 
 from collections.abc import Callable
 
+from engine.catalog.board import KEPT_AFTER_CLOSING_MS
 from engine.catalog.records import Lane
 from engine.infra.seals import SealKeys
 from engine.line.admission.desk import ClaimRefusal
@@ -29,7 +30,7 @@ from engine.web.routes import Route
 
 PLACE_HEADER = "Floodgate-Place"
 PROOF_HEADER = "Floodgate-Proof"
-PLACE_GRACE_S = 3600  # a place outlives its sale a little, for people who come late to look
+PLACE_GRACE_S = KEPT_AFTER_CLOSING_MS // 1000  # so long the end of a sale may still be put off, and places stay good
 OPENING_WAIT_MS_MAX = 60_000
 
 JOIN_CODES: dict[JoinRefusal, Code] = {
