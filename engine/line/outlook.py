@@ -9,7 +9,7 @@ import enum
 import math
 from dataclasses import dataclass
 
-from engine.catalog.records import Sale
+from engine.catalog.records import Lane, Sale
 from engine.line.pacing.heads import people_between
 from engine.line.pacing.memory import Memory
 from engine.line.pacing.window import outstanding
@@ -76,14 +76,27 @@ def outlook_of(sale: Sale, sight: LineSight, memory: Memory, *, window_ms: int) 
         speed = _speed(sight, memory, at)
         if speed < RATE_MIN or not seen.waiting:  # a lane that calls everybody at once was never seen at its best
             speed = max(speed, planned_per_s(sale) * share)
+        sure, hoped = _people_of_own(lane, sight, memory)
         found.append(
             LaneOutlook(
                 rate_per_s=_rounded(speed),
-                likely=seen.head + coarse(likely * share),
-                possible=seen.head + coarse(possible * share),
+                likely=seen.head + coarse(min(likely * share, sure)),
+                possible=seen.head + coarse(min(possible * share, hoped)),
             )
         )
     return tuple(found)
+
+
+def _people_of_own(lane: Lane, sight: LineSight, memory: Memory) -> tuple[float, float]:
+    """How many more people of a lane may be called until its own units are gone, for sure and at best, where what is
+    held comes back; without end for a lane that may have all there are."""
+    if lane.quota_units is None:
+        return math.inf, math.inf
+    used = sight.shelves.used[lane.ordinal] if lane.ordinal < len(sight.shelves.used) else 0
+    left, estimates = max(0, lane.quota_units - used), memory.estimates
+    back = min(used, sight.shelves.held)
+    people_per_unit = 1 / estimates.units_per_person / estimates.show_rate
+    return LIKELY_SHARE * left * people_per_unit, POSSIBLE_SHARE * (left + back) * people_per_unit
 
 
 def _speed(sight: LineSight, memory: Memory, at: int) -> float:

@@ -86,6 +86,25 @@ def test_units_last_less_far_where_an_order_has_many() -> None:
     assert reach(Memory(estimates=double), shelves=Shelves(free=1200)) < 0.6 * reach(shelves=Shelves(free=1200))
 
 
+def own(used: int, **shelves: int) -> LaneOutlook:
+    """The outlook of a lane of 10,000 that may have 50 units of many."""
+    sale = replace(SALE, lanes=(replace(LANES[0], quota_units=50),))
+    here = lane(head=0, called=0, tail=10_000)
+    return outlooks(sale, sight(here, shelves=Shelves(free=5000, used=(used,), **shelves)))[0]
+
+
+def test_a_lane_whose_own_units_are_sold_has_no_chance_however_many_are_left_for_others() -> None:
+    assert (own(50).likely, own(50).possible) == (0, 0)
+
+
+def test_a_lanes_own_units_that_are_held_may_come_back() -> None:
+    assert (own(50, held=10).likely, own(50, held=10).possible > 0) == (0, True)
+
+
+def test_a_lane_is_told_no_more_than_its_own_units_serve() -> None:
+    assert 0 < own(0).likely < own(0).possible < 100
+
+
 @given(st.integers(min_value=0, max_value=10**7))
 def test_a_coarse_number_has_two_digits_and_is_never_more(people: int) -> None:
     found = coarse(people)
