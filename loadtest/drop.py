@@ -256,7 +256,7 @@ class DropRun:
             line=_line_view(self._cache.seen(), drawn_after_s=self._evidence.draw.drawn_after_s),
             orders_per_s=journal.orders_at[journal.second - 1],
             refusals_per_s=journal.refusals_at[journal.second - 1],
-            order_count=len(journal.order_s),
+            order_count=len(journal.told),
             refusals=journal.refusals_by_code(),
             outage_count=journal.outage_count(),
             order_p50_ms=percentile_ms(journal.order_s, 0.5),
