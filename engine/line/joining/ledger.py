@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.catalog.records import Sale
 from engine.infra.postgres import connection, load_queries, transaction
-from engine.line.joining.records import Joining, JoinRefusal, LaneNumbers
+from engine.line.joining.records import Joining, JoinRefusal, LaneRecord
 from engine.line.joining.roster import Kept
 from engine.line.place import Cohort
 
@@ -63,14 +63,14 @@ class JoinLedger:
         async with connection(self._pool) as conn:
             return int(await conn.fetchval(self._sql.raise_ceiling, sale_id, lane, tail, ceiling))
 
-    async def read_line(self, sale_id: str) -> tuple[int, list[LaneNumbers]]:
+    async def read_line(self, sale_id: str) -> tuple[int, list[LaneRecord]]:
         """(serving_ms, every lane that has begun) as they were last written down."""
         async with connection(self._pool) as conn:
             serving_ms = await conn.fetchval(self._sql.read_serving, sale_id)
             rows = await conn.fetch(self._sql.read_lanes, sale_id)
-        return serving_ms or 0, [LaneNumbers(**row) for row in rows]
+        return serving_ms or 0, [LaneRecord(**row) for row in rows]
 
-    async def keep_gaps(self, sale_id: str, lanes: Sequence[LaneNumbers]) -> None:
+    async def keep_gaps(self, sale_id: str, lanes: Sequence[LaneRecord]) -> None:
         """Write down which live indexes may have no owner."""
         gaps = [(one.lane, one.gap_from, one.gap_to) for one in lanes]
         async with connection(self._pool) as conn:

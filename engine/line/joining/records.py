@@ -27,7 +27,7 @@ class JoinRefusal(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneNumbers:
+class LaneRecord:
     """One lane as PostgreSQL has it. `tail` and `head` may be a second behind, `ceiling` never is. Live indexes from
     gap_from to gap_to may have no owner."""
 
@@ -39,7 +39,7 @@ class LaneNumbers:
     gap_from: int
     gap_to: int
 
-    def after_loss(self) -> "LaneNumbers":
+    def after_loss(self) -> "LaneRecord":
         """The lane as it goes on: nobody knows who owns the indexes from the tail to the ceiling.
 
         A gap of an earlier loss that the head has not passed yet is part of the new one. People who joined between

@@ -13,7 +13,7 @@ import msgpack
 from engine.catalog.board import LiveSale
 from engine.infra.redis import RedisStore, load_script
 from engine.line.codes import EnrollCode, ExtendCode, FindCode, ForgetCode, JoinCode, RestoreCode
-from engine.line.joining.records import Joining, LaneNumbers
+from engine.line.joining.records import Joining, LaneRecord
 from engine.line.joining.roster import Kept, Roster, pack_kept
 
 NO_PLACE = -1
@@ -95,7 +95,7 @@ class JoinScripts:
         return ExtendCode(await self._store.run(self._extend, [keys.control, keys.line], args))
 
     async def restore(
-        self, live: LiveSale, epoch: int, *, serving_ms: int, final: bool, lanes: Sequence[LaneNumbers]
+        self, live: LiveSale, epoch: int, *, serving_ms: int, final: bool, lanes: Sequence[LaneRecord]
     ) -> RestoreCode:
         """Put the numbers of the line back into a cleared sale."""
         flat = [part for one in lanes for part in (one.lane, one.tail, one.ceiling, one.head, one.gap_from, one.gap_to)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.infra.keys import ROSTER_BUCKETS
 from engine.line.joining.archiver import Archiver
 from engine.line.joining.ledger import JoinLedger
-from engine.line.joining.records import LaneNumbers
+from engine.line.joining.records import LaneRecord
 from engine.line.joining.roster import Kept, Roster
 from engine.line.joining.scripts import JoinScripts
 from engine.line.place import Cohort
@@ -123,7 +123,7 @@ async def test_a_gap_that_the_head_has_not_passed_is_known_after_a_second_loss(d
 
 
 LANES = st.builds(
-    LaneNumbers,
+    LaneRecord,
     lane=st.just(0),
     lobby_count=st.integers(0, 50),
     ceiling=st.integers(50, 90),
@@ -135,7 +135,7 @@ LANES = st.builds(
 
 
 @given(LANES)
-def test_every_index_that_may_have_no_owner_is_in_the_gap_unless_the_head_has_passed_it(lane: LaneNumbers) -> None:
+def test_every_index_that_may_have_no_owner_is_in_the_gap_unless_the_head_has_passed_it(lane: LaneRecord) -> None:
     after = lane.after_loss()
     unowned = [*range(lane.gap_from, lane.gap_to), *range(lane.tail, lane.ceiling)]
     ahead = [index for index in unowned if lane.head < lane.lobby_count + max(lane.gap_to, lane.ceiling)]
@@ -145,7 +145,7 @@ def test_every_index_that_may_have_no_owner_is_in_the_gap_unless_the_head_has_pa
 
 
 @given(LANES)
-def test_the_numbering_goes_on_behind_the_gap(lane: LaneNumbers) -> None:
+def test_the_numbering_goes_on_behind_the_gap(lane: LaneRecord) -> None:
     after = lane.after_loss()
     assert after.tail == after.gap_to == after.ceiling == lane.ceiling
 
