@@ -1,5 +1,12 @@
 """Who had a pass and made nothing of it gives way to the others: no few people can keep the till to themselves."""
 
+from dataclasses import replace
+
+from engine.line.admission.desk import Admitted
+from engine.line.pacing.health import Pulse
+from engine.line.pacing.ledger import PaceLedger
+from engine.line.pacing.scripts import PaceScripts
+from engine.line.pacing.ticker import Beat, Ticker
 from tests.line.admission.conftest import PASS_MS, Till
 
 
@@ -83,3 +90,29 @@ async def test_nobody_gives_way_where_nobody_waits(till: Till) -> None:
     for _ in range(6):
         await let_it_run_out(till, "ann", 0)
     await till.admit("ann", 0)
+
+
+async def test_as_many_people_as_the_till_takes_cannot_keep_it_by_never_ordering(till: Till) -> None:
+    house, live = till.house, till.house.live
+    live.renew(replace(live.sale, line_rate=None, line_concurrency=2))
+    ticker = Ticker(live, PaceScripts(house.store), PaceLedger(house.pool), Pulse(), Beat())
+    await till.call(head=0, drawn=1, **{"tail:0": 50})
+    served = 0
+    for second in range(300):  # of serving, each made by putting the last tick back
+        if second:
+            await house.store.client.hincrby(live.keys.line, "ticked_ms", -1000)
+        sight = await ticker.refresh()
+        assert sight is not None
+        till.limit = ticker.limit
+        await till.claim("idler-0", 0)
+        await till.claim("idler-1", 1)
+        for position in range(2 + served, sight.lanes[0].head):
+            claimed = await till.claim(f"p{position}", position)
+            if isinstance(claimed, Admitted):
+                order = await till.order(claimed.admission, f"key-{position:05d}")
+                await house.stock.confirm(live.keys, live.epoch, [order.order_no])
+                served += 1
+        if served >= 5:
+            break
+    await ticker.keeper.settled()
+    assert served >= 5
