@@ -111,7 +111,7 @@ async def run(arguments: argparse.Namespace, *, stack: Stack, console: Console) 
     REPORT.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     summary(console, judgement, report)
     console.print(f"Report: {REPORT}", highlight=False)
-    console.print(f"The draw again, without any server: floodgate verify-draw {DRAW}", highlight=False)
+    console.print(f"The draw again, without any server: .venv/bin/floodgate verify-draw {DRAW}", highlight=False)
     return 0 if judgement.is_pass else 1
 
 

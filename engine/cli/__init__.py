@@ -15,9 +15,14 @@ from engine.catalog.refusals import SaleFileInvalid
 from engine.cli.commands import app
 from engine.cli.terminal import Stop, complain
 from engine.config import ConfigInvalid, config_file
-from engine.infra.outage import Outage
+from engine.infra.outage import Outage, PostgresAway, ProviderAway, RedisAway
 
 EXIT_MISTAKE = 2
+AWAY = {
+    RedisAway: "Redis cannot be used",
+    PostgresAway: "PostgreSQL cannot be used",
+    ProviderAway: "WeChat does not answer",
+}
 LOCAL_FILE = Path(".run/stack/floodgate.toml")  # as `floodgate up` writes it
 
 
@@ -34,7 +39,9 @@ def main() -> None:
     except asyncpg.UndefinedTableError:
         complain("The database has no tables yet, or old ones. Run: floodgate migrate")
     except Outage as outage:
-        complain(f"{type(outage).__name__}: {outage}. See what is wrong with: floodgate doctor")
+        complain(
+            f"{AWAY.get(type(outage), 'Not now')}: {str(outage).rstrip('.')}. See what is wrong with: floodgate doctor"
+        )
     except asyncpg.PostgresError as refused:
         complain(f"PostgreSQL refused: {refused}. See what is wrong with: floodgate doctor")
     sys.exit(EXIT_MISTAKE)
