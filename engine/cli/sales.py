@@ -46,12 +46,13 @@ def sale_apply(
     changes = in_ledger(config, lambda conn: apply(conn, sale_file, dry_run=dry_run, tell_changed=told))
     for change in changes:
         out().print(Text(str(change)))
+    count = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
     if not changes:
         out().print(Text(f"{file}: nothing to change."), style=GOOD)
     elif dry_run:
-        out().print(Text(f"{file}: {len(changes)} changes, none of them made."), style=DOUBTFUL)
+        out().print(Text(f"{file}: {count}, nothing done."), style=DOUBTFUL)
     else:
-        out().print(Text(f"{file}: {len(changes)} changes made."), style=GOOD)
+        out().print(Text(f"{file}: {count} made."), style=GOOD)
 
 
 def _refuse_strange_accounts(config: Config, sales: Iterable["Sale"]) -> None:

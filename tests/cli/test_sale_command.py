@@ -37,7 +37,7 @@ def test_a_dry_run_makes_no_change(run: Run, database_url: str, file: Path) -> N
     second = run("sale", "apply", "--dry-run", "drop.toml", postgres_url=database_url)
 
     assert first.out == second.out
-    assert first.out.endswith("6 changes, none of them made.\n")
+    assert first.out.endswith("6 changes, nothing done.\n")
 
 
 def test_a_sale_that_names_an_account_without_settings_is_refused(run: Run, tmp_path: Path) -> None:
