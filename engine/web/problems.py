@@ -110,7 +110,7 @@ PROBLEMS: dict[Code, Problem] = {
     ),
     Code.LOGIN_REQUIRED: Problem(401, "Log in first; the login is missing or has expired.", "请先登录，登录已失效。"),
     Code.LOGIN_REFUSED: Problem(401, "WeChat did not accept this login code; get a new one.", "登录凭证无效，请重试。"),
-    Code.PLACE_INVALID: Problem(403, "A place of your own in this sale's line is needed.", "需要您本人在本场的有效排队凭证。"),
+    Code.PLACE_INVALID: Problem(403, "A place of your own in this sale's line is needed.", "需要您本人的排队凭证。"),
     Code.PASS_INVALID: Problem(403, "A valid pass of your own for this sale is needed.", "购买资格无效或已过期。"),
     Code.NOT_A_MEMBER: Problem(403, "This lane is for its members only.", "该通道仅限会员。"),
     Code.CODE_NEEDED: Problem(403, "Show a presale code to join this lane.", "请输入优先购码。"),
