@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 SEAL_EVERY_S = 0.2
 BUILD_EVERY_S = 0.5
 BEACON_EVERY_S = 1.0
+BEACON_TURN_S = 0.3  # a turn waits no longer for an answer: other sales have their draws to make
 
 
 class Sealer:
@@ -43,6 +44,7 @@ class Sealer:
         self._now_ms = now_ms
         self._published: dict[str, int] = {}
         self._asked_s: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[BeaconRecord | str]] = {}
 
     async def run_once(self) -> bool:
         """One turn over all sales at once, so that a slow beacon keeps nobody else waiting. Raises Outage."""
@@ -51,6 +53,11 @@ class Sealer:
             if isinstance(failure, BaseException):
                 raise failure
         return False
+
+    @property
+    def asking(self) -> bool:
+        """Whether a beacon has yet to answer."""
+        return bool(self._asking)
 
     async def settle(self, live: LiveSale) -> bool:
         """Seal, draw and publish as far as it goes now; True once the draw is published. Raises Outage."""
@@ -80,15 +87,23 @@ class Sealer:
         return self._published.get(live.sale.sale_id) != live.epoch
 
     async def _record(self, drawing: Drawing) -> BeaconRecord | None:
-        """The beacon's round, asked for once a second until it is there."""
+        """The beacon's round, asked for once a second until it is there; an answer that is late is taken in a later
+        turn."""
         url, number = drawing.beacon_url, drawing.beacon_round
         if url is None or number is None:
             return None
-        now_s = self._monotonic_s()
-        if now_s - self._asked_s.get(drawing.sale_id, -BEACON_EVERY_S) < BEACON_EVERY_S:
+        asking = self._asking.get(drawing.sale_id)
+        if asking is None:
+            now_s = self._monotonic_s()
+            if now_s - self._asked_s.get(drawing.sale_id, -BEACON_EVERY_S) < BEACON_EVERY_S:
+                return None
+            self._asked_s[drawing.sale_id] = now_s
+            asking = self._asking[drawing.sale_id] = asyncio.create_task(self._beacon.record(url, number))
+        await asyncio.wait({asking}, timeout=BEACON_TURN_S)
+        if not asking.done():
             return None
-        self._asked_s[drawing.sale_id] = now_s
-        found = await self._beacon.record(url, number)
+        self._asking.pop(drawing.sale_id, None)
+        found = asking.result()
         if isinstance(found, str):
             log.warning("waiting_for_beacon", sale=drawing.sale_id, reason=found)
             return None

@@ -1,5 +1,6 @@
 """Draws with a public beacon: its round is waited for, checked, kept, and published."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -34,9 +35,16 @@ class Relay:
     url: str = ""
     rounds: dict[str, bytes] = field(default_factory=dict)
     asked: int = 0
+    waiting: int = 0
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def get(self, request: web.Request) -> web.Response:
         self.asked += 1
+        self.waiting += 1
+        try:
+            await self.answers.wait()
+        finally:
+            self.waiting -= 1
         found = self.rounds.get(request.match_info["round"])
         return web.Response(status=404) if found is None else web.Response(body=found)
 
@@ -44,9 +52,10 @@ class Relay:
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
     found = Relay()
+    found.answers.set()
     app = web.Application()
     app.router.add_get("/chain/public/{round}", found.get)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -105,8 +114,14 @@ async def test_a_body_without_end_is_cut_off(session: aiohttp.ClientSession, rel
     assert isinstance(await Beacon(session).record(relay.url, 1), str)
 
 
+async def heard(lobby: Lobby, relay: Relay) -> None:
+    """Turns until the beacon was asked and its answer was looked at."""
+    while not relay.asked or lobby.sealer.asking:
+        await lobby.sealer.run_once()
+
+
 async def test_a_sale_waits_sealed_for_its_round(closed_lobby: Lobby, relay: Relay) -> None:
-    await closed_lobby.sealer.run_once()
+    await heard(closed_lobby, relay)
     drawing = await closed_lobby.drawing()
     assert drawing.sealed
     assert not drawing.drawn
@@ -114,9 +129,10 @@ async def test_a_sale_waits_sealed_for_its_round(closed_lobby: Lobby, relay: Rel
 
 
 async def test_the_round_goes_into_the_draw_and_its_record_is_kept(closed_lobby: Lobby, relay: Relay) -> None:
-    await closed_lobby.sealer.run_once()
+    await heard(closed_lobby, relay)
     relay.rounds["1"] = orjson.dumps(FIRST)
-    await closed_lobby.sealer.run_once()
+    while not (await closed_lobby.drawing()).drawn:
+        await closed_lobby.sealer.run_once()
     drawing = await closed_lobby.drawing()
     assert drawing.secret is not None
     assert drawing.beacon is not None
@@ -127,5 +143,20 @@ async def test_the_round_goes_into_the_draw_and_its_record_is_kept(closed_lobby:
 
 async def test_a_lying_beacon_draws_nothing(closed_lobby: Lobby, relay: Relay) -> None:
     relay.rounds["1"] = orjson.dumps({**FIRST, "randomness": "00" * 32})
-    await closed_lobby.sealer.run_once()
+    await heard(closed_lobby, relay)
     assert not (await closed_lobby.drawing()).drawn
+
+
+async def test_a_beacon_that_takes_its_time_does_not_keep_other_sales_from_their_draw(
+    closed_lobby: Lobby, relay: Relay
+) -> None:
+    relay.rounds["1"] = orjson.dumps(FIRST)
+    relay.answers.clear()
+    while not relay.waiting:
+        await closed_lobby.sealer.run_once()
+    await closed_lobby.sealer.run_once()
+    assert (relay.asked, relay.waiting) == (1, 1)  # turns are over, and the question is still open
+    relay.answers.set()
+    while not (await closed_lobby.drawing()).drawn:
+        await closed_lobby.sealer.run_once()
+    assert relay.asked == 1
