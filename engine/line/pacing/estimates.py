@@ -12,6 +12,7 @@ MEMORY_PEOPLE = 400
 SHOW_START, SHOW_FLOOR = 0.8, 0.3
 CONVERSION_START, CONVERSION_FLOOR = 0.8, 0.2
 LAPSE_START, LAPSE_CEILING = 0.2, 0.9
+UNITS_START = 2.0  # most people come with somebody
 
 HALVES_PER_TIME = 8
 
@@ -92,6 +93,12 @@ class Estimates:
     def units_per_person(self) -> float:
         """Units that one person who was let through takes off the shelf, on average."""
         return self.units * self.conversion_rate
+
+    @classmethod
+    def untaught(cls, *, units_max: int) -> "Estimates":
+        """Opinions alone, for a sale whose orders may have so many units. An order is thought to be of two, or of the
+        middle where fewer are allowed: with too small a number people would be called for whom nothing is left."""
+        return cls(units=min(UNITS_START, (1 + units_max) / 2))
 
     def learned(self, before: Counted, now: Counted, *, orders_open: int) -> "Estimates":
         """The estimates of units after what happened between two ticks.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from engine.catalog.board import LiveSale
 from engine.catalog.records import Entry, Sale
 from engine.line.codes import TickCode
+from engine.line.pacing.estimates import Estimates
 from engine.line.pacing.heads import people_between
 from engine.line.pacing.health import Pulse
 from engine.line.pacing.keeper import Keeper
@@ -51,6 +52,12 @@ def knobs_of(sale: Sale, beat: Beat, *, strain: float = 0.0) -> Knobs:
         ),
         strain=strain,
     )
+
+
+def untaught(sale: Sale) -> Memory:
+    """What the pacing goes by before anything has happened."""
+    most = max((sku.per_order_max for sku in sale.skus), default=1)
+    return Memory(estimates=Estimates.untaught(units_max=min(most, sale.per_buyer_max)))
 
 
 class Ticker:
@@ -104,7 +111,7 @@ class Ticker:
                 self.live.fence()
             self.sight = None
             return None
-        memory = Memory.unpack(sight.pace)
+        memory = Memory.unpack(sight.pace) if sight.pace else untaught(self.live.sale)
         self.sight, self.memory, self._seen_at_s = sight, memory, asked_at_s
         if self.keeper.healthy and self._is_due(sight):
             paced = pace(sight, memory, self._strained_knobs())

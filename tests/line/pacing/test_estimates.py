@@ -68,3 +68,8 @@ def test_holds_that_come_back_unpaid_raise_the_lapse() -> None:
 def test_new_orders_alone_are_no_lapse() -> None:
     estimates = Estimates().learned(Counted(taken=5, held=5), Counted(taken=15, held=15), orders_open=15)
     assert estimates.lapse.value == pytest.approx(Estimates().lapse.value)
+
+
+@pytest.mark.parametrize(("units_max", "units"), [(1, 1.0), (2, 1.5), (4, 2.0), (100, 2.0)])
+def test_orders_are_thought_to_be_of_two_units_where_so_many_are_allowed(units_max: int, units: float) -> None:
+    assert Estimates.untaught(units_max=units_max).units == units
