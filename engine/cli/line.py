@@ -254,7 +254,7 @@ def line_audit(ctx: typer.Context, sale: SaleId) -> None:
     out().print(Text(f"{audit.ticks:,} ticks, {audit.passes:,} passes."))
     if audit.holes:
         out().print(
-            Text(f"The log misses ticks in {audit.holes:,} places; passes there are judged by the next tick after it."),
+            Text(f"Holes in the log of ticks: {audit.holes:,}; passes there are judged by the next tick after it."),
             style=DOUBTFUL,
         )
     if audit.unjudged:

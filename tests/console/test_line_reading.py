@@ -126,6 +126,16 @@ async def test_without_redis_the_ledger_tells_what_it_knows_and_nothing_else(hou
     assert (public.lobby, public.length, public.waiting) == (90, 100, 80)
 
 
+async def test_positions_that_may_have_no_owner_after_a_loss_are_nobody(house: Rooms) -> None:
+    await lanes(house)
+    gap = {"gap_from:0": 4, "gap_to:0": 1000, "tail:0": 1003}
+    await house.store.client.hset(house.live.keys.line, mapping=gap)
+
+    public = (await read(house)).lanes[0]
+
+    assert (public.lobby, public.length, public.waiting) == (90, 97, 72)
+
+
 async def test_an_unknown_sale_has_no_numbers_and_no_audit(house: Rooms) -> None:
     assert await LineReader(house.pool, house.line.look).read("nobody") is None
     async with connection(house.pool) as conn:

@@ -5,32 +5,33 @@ is a guess.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.catalog.records import Lane, Sale
 from engine.line.eligibility.lists import KeyCounts
+from engine.line.pacing.heads import people_between
 from engine.line.phases import phase_of
-from engine.line.sight import LineSight
+from engine.line.sight import LaneSight, LineSight
 
 NO_KEYS = KeyCounts()
+NOBODY = LaneSight()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLedger:
-    """What the ledger knows of a lane: lobby entries, live places, people called, all as last written down; units
-    held and sold through it; its lists."""
+    """What the ledger knows of a lane: where it stands, as last written down; units held and sold through it; its
+    lists."""
 
-    lobby: int = 0
-    tail: int = 0
-    head: int = 0
+    stands: LaneSight = NOBODY
     units: int = 0
     keys: KeyCounts = NO_KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneNumbers:
-    """One lane. lobby, length: people in the lobby, and everybody with a place. called, shown, taken: people called,
+    """One lane. lobby, length: people in the lobby, and everybody with a place; after a loss those are
+    left out who stand where nobody may stand. called, shown, taken: people called,
     who came, passes used, since the line was last restored. units: held and sold, of quota_units at most."""
 
     lane: str
@@ -118,12 +119,8 @@ def numbers_of(
 
 def _lane(lane: Lane, sight: LineSight | None, ledger: LaneLedger) -> LaneNumbers:
     seen = sight.lanes[lane.ordinal] if sight else None
-    if seen is None:
-        lobby, length, waiting = ledger.lobby, ledger.lobby + ledger.tail, ledger.lobby + ledger.tail - ledger.head
-    else:
-        # Before the draw the ledger is ahead: Redis learns of entries, it does not count them.
-        lobby = max(seen.lobby, ledger.lobby)
-        length, waiting = lobby + seen.tail, seen.waiting + lobby - seen.lobby
+    # Before the draw the ledger is ahead: Redis learns of entries, it does not count them.
+    stands = ledger.stands if seen is None else replace(seen, lobby=max(seen.lobby, ledger.stands.lobby))
     return LaneNumbers(
         lane=lane.lane_id,
         title=lane.title,
@@ -134,9 +131,9 @@ def _lane(lane: Lane, sight: LineSight | None, ledger: LaneLedger) -> LaneNumber
         members=ledger.keys.members,
         codes=ledger.keys.codes,
         codes_used=ledger.keys.codes_used,
-        lobby=lobby,
-        length=length,
-        waiting=max(0, waiting),
+        lobby=stands.lobby,
+        length=people_between(stands, 0, stands.end),
+        waiting=stands.waiting,
         called=seen.called if seen else None,
         shown=seen.shown if seen else None,
         taken=seen.taken if seen else None,

@@ -1,7 +1,7 @@
 -- What the ledger knows of a line, for its operators and for its audit.
 
 -- name: read_lanes
-select lane, lobby_count, tail, head from line_lanes where sale_id = $1
+select lane, lobby_count, tail, head, gap_from, gap_to from line_lanes where sale_id = $1
 
 -- name: count_units
 select o.lane, sum(i.quantity - i.returned)::bigint as units

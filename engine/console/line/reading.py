@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from engine.catalog.board import LiveSale
 from engine.catalog.store import load_sales
-from engine.console.line.numbers import LaneLedger, LineNumbers, numbers_of
+from engine.console.line.numbers import NOBODY, LaneLedger, LineNumbers, numbers_of
 from engine.infra.clock import ClockMs, wall_ms
 from engine.infra.keys import SaleKeys
 from engine.infra.outage import Outage
 from engine.infra.postgres import connection, load_queries
 from engine.line.eligibility.lists import KeyCounts, count_keys
-from engine.line.sight import LineSight
+from engine.line.sight import LaneSight, LineSight
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from engine.infra.postgres import Pool
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
@@ -38,16 +40,14 @@ class LineReader:
             sale = next((sale for sale in await load_sales(conn) if sale.sale_id == sale_id), None)
             if sale is None:
                 return None
-            lanes = {row["lane"]: row for row in await conn.fetch(QUERIES.read_lanes, sale_id)}
+            stands = {row["lane"]: _stands(row) for row in await conn.fetch(QUERIES.read_lanes, sale_id)}
             units = {row["lane"]: row["units"] for row in await conn.fetch(QUERIES.count_units, sale_id)}
             keys = await count_keys(conn, sale_id)
             called = await conn.fetchval(QUERIES.count_called, sale_id, sale.epoch, RATE_OVER_S)
         sight = await self._sight(LiveSale(sale, SaleKeys.of(sale_id), sale.epoch))
         ledger = {
             lane.ordinal: LaneLedger(
-                lobby=lanes[lane.ordinal]["lobby_count"] if lane.ordinal in lanes else 0,
-                tail=lanes[lane.ordinal]["tail"] if lane.ordinal in lanes else 0,
-                head=lanes[lane.ordinal]["head"] if lane.ordinal in lanes else 0,
+                stands=stands.get(lane.ordinal, NOBODY),
                 units=units.get(lane.ordinal, 0),
                 keys=keys.get(lane.ordinal, KeyCounts()),
             )
@@ -60,3 +60,14 @@ class LineReader:
             return None if self._look is None else await self._look(live)
         except Outage:
             return None
+
+
+def _stands(row: "asyncpg.Record") -> LaneSight:
+    """Where a lane stands by the ledger."""
+    return LaneSight(
+        head=row["head"],
+        lobby=row["lobby_count"],
+        tail=row["tail"],
+        gap_from=row["gap_from"],
+        gap_to=row["gap_to"],
+    )
