@@ -36,7 +36,7 @@ class SaleKeys:
     claimers   zset    buyer -> rank; who was called, came, and waits for room
     seen       hash    buyer -> when a claimer last asked, in serving_ms: nobody is forgotten during a pause
     turns      hash    buyer -> of the buyer's last pass: its end in serving_ms, the units the buyer held and had bought
-                       when it was given, and how many passes in a row had come to nothing before it; blanks between.
+                       when it was given, and how many passes had come to nothing before it; blanks between.
                        buyer and a plus sign -> 1: an order has used that pass
     """
 

@@ -17,9 +17,9 @@
 --        genuine all the same, for it was signed, and is written there again; where the roster knows a better one of
 --        this buyer, the one shown is void. Coming forward for the first time is counted once.
 --        A pass came to nothing if its buyer has no more units than before it, but not if it ran out while others held all
---        that was left. Such a buyer stands behind everybody who had fewer of them in a row, and from the second on also
---        gives way to those who are not called yet: for the time of a pass, and twice as long each time. Else a few
---        people in front could keep the till to themselves for good.
+--        that was left. Such a buyer stands behind everybody who had fewer of them, and from the second on also gives way
+--        to those who are not called yet: for the time of a pass, and twice as long each time. Else a few people in front
+--        could keep the till to themselves for good.
 
 local PAUSED, NOT_OPEN, ENDED, SOLD_OUT, REPEATED, PLACE_VOID = 1, 2, 3, 4, 5, 6
 local NOT_YOUR_TURN, NO_ROOM, ADMITTED = 7, 8, 9
@@ -96,16 +96,15 @@ local function others_wait()
   end
   return waits
 end
--- How many passes in a row came to nothing, and whether the buyer has to give way now.
+-- How many passes came to nothing, and whether the buyer has to give way now. An order that is kept makes none of the
+-- earlier ones good: it may still lapse.
 local function past_of(i)
   if not turns[i] then
     return 0, false
   end
   local end_ms, had, before = string.match(turns[i], '(%d+) (%d+) (%d+)')
-  if tonumber(units[i] or 0) > tonumber(had) then
-    return 0, false
-  end
-  if not used[i] and tonumber(line[12] or -1) >= end_ms - pass_ms then
+  local kept, excused = tonumber(units[i] or 0) > tonumber(had), tonumber(line[12] or -1) >= end_ms - pass_ms
+  if kept or (excused and not used[i]) then
     return tonumber(before), false
   end
   local in_vain = math.min(before + 1, in_vain_max)

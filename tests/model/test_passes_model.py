@@ -73,11 +73,11 @@ class Model:
         return nonce if end_ms > self.serving_ms else None
 
     def in_vain(self, buyer: bytes) -> int:
-        """How many passes in a row came to nothing."""
+        """How many passes came to nothing."""
         if buyer not in self.turns:
             return 0
         had, before = self.turns[buyer]
-        return 0 if self.units.get(buyer, 0) > had else before + 1
+        return before if self.units.get(buyer, 0) > had else before + 1
 
     def called(self, buyer: bytes) -> bool:
         lane, position = PEOPLE[buyer]

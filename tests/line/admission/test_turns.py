@@ -64,6 +64,16 @@ async def test_whoever_keeps_an_order_has_the_next_turn_by_the_place(till: Till)
     await till.admit("ann", 0)
 
 
+async def test_an_order_that_is_not_paid_yet_makes_good_for_nothing(till: Till) -> None:
+    till.limit = 1
+    await let_it_run_out(till, "ann", 0)
+    await till.order(await till.admit("ann", 0))
+    assert await till.refuse("bob", 50) == "NO_ROOM"
+    till.limit = 2
+    assert await till.refuse("ann", 0) == "NO_ROOM"
+    await till.admit("bob", 50)
+
+
 async def test_after_two_passes_that_came_to_nothing_those_who_are_not_called_yet_have_their_turn(till: Till) -> None:
     await till.call(**{"tail:0": 500})
     await let_it_run_out(till, "ann", 0)
