@@ -214,3 +214,11 @@ async def test_the_command_says_what_it_cannot_check(tmp_path: Path) -> None:
     code, said = await command(tmp_path)
     assert code == 2
     assert "this is no draw document" in said
+
+
+async def test_before_the_draw_the_command_keeps_the_rules_and_accuses_nobody(front: Front, tmp_path: Path) -> None:
+    code, said = await command(f"{front.url}/v1/sales/spring", "--save", tmp_path)
+
+    assert (code, (tmp_path / "draw.json").exists()) == (2, True)
+    assert said.splitlines()[-1].startswith("There is no draw to check yet.")
+    assert "NOT what its rules say" not in said
