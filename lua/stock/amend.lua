@@ -9,7 +9,7 @@
 -- WHY    The values are absolute, so repeating is harmless. Lowering a capacity takes free units away; where units
 --        are held beyond it, free falls below zero, sells nothing, and recovers as those holds end. The sum
 --        free + held + sold = capacity holds at every instant. Sold out for good ends only here: with a new round, or
---        with more units than there were.
+--        with more units than there were. A round is new once: a process that heard of it late cannot begin it again.
 
 local FENCED, AMENDED = 0, 1
 
@@ -17,8 +17,9 @@ local control = redis.call('HMGET', KEYS[1], 'epoch', 'run', 'round')
 if control[1] ~= ARGV[1] or control[2] ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
   return FENCED
 end
+local round = math.max(tonumber(ARGV[7]), tonumber(control[3] or 0))
 redis.call('HSET', KEYS[1], 'opens_ms', ARGV[2], 'closes_ms', ARGV[3], 'hold_ms', ARGV[4], 'buyer_max', ARGV[5],
-  'paused', ARGV[6], 'round', ARGV[7])
+  'paused', ARGV[6], 'round', string.format('%.0f', round))
 local lane = 0
 for quota in string.gmatch(ARGV[8], '[^,]+') do
   redis.call('HINCRBY', KEYS[2], 'used:' .. lane, 0)

@@ -117,3 +117,11 @@ async def test_a_capacity_that_is_lowered_leaves_the_final_sold_out_as_it_is(til
 async def test_the_window_is_checked_before_the_pass_and_the_pass_before_everything_of_the_order() -> None:
     names = [code.name for code in ReserveCode]
     assert names.index("ENDED") < names.index("PASS_SPENT") < names.index("UNKNOWN_SKU")
+
+
+async def test_a_round_that_is_over_is_not_begun_again_by_a_worker_that_had_not_heard_of_it(till: Till) -> None:
+    await till.change(round=2)
+    await till.call(final=1)
+    await till.change(round=1)
+    await till.change(round=2)
+    assert await till.refuse("ann", 0) == "SOLD_OUT"
