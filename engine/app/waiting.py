@@ -11,16 +11,16 @@ from engine.infra.seals import SealKeys
 from engine.line.admission.desk import AdmissionDesk
 from engine.line.admission.ledger import AdmissionLedger
 from engine.line.admission.passes import Passes
-from engine.line.challenge import Altcha
-from engine.line.desk import LineDesk
 from engine.line.eligibility.eligibility import Eligibility
-from engine.line.handlers import LineRoutes
+from engine.line.front.challenge import Altcha
+from engine.line.front.desk import LineDesk
+from engine.line.front.handlers import LineRoutes
+from engine.line.front.limits import Limits
+from engine.line.front.streams import LineStreams
 from engine.line.joining.desk import JoinDesk
-from engine.line.limits import Limits
 from engine.line.pacing.health import Pulse
 from engine.line.pacing.ledger import PaceLedger
 from engine.line.pacing.ticker import Beat, Ticker
-from engine.line.streams import LineStreams
 from engine.orders.desks import Desks
 from engine.web.addresses import Addresses
 from engine.web.buyers import Buyers

@@ -48,7 +48,7 @@ def plan_drop(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Estimate what a drop needs: memory, requests, bytes, workers, and the CDN's share."""
-    from engine.line.document import POLL_POLICY  # noqa: PLC0415
+    from engine.line.front.document import POLL_POLICY  # noqa: PLC0415
 
     costs = _costs(source)
     crowd = Crowd(

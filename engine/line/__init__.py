@@ -6,6 +6,5 @@ Waiting costs no question to any store: everybody reads one small document that 
 Its parts: `eligibility` (who may join a lane), `joining` (one place each), `draw` (the lobby's order), `pacing` (how
 far to call, and when it is over), `admission` (passes). All of them share `place` (what a buyer carries), `positions`,
 `phases`, `codes` (what scripts answer) and `sight` (what a worker sees when it looks); `line` puts together what every
-process needs. What buyers meet: `handlers`, with `asking`, `limits` and `challenge`; `desk` (one line in one worker),
-`turns` and `states` (what a visitor is told), `outlook` (rates, waits, chances), `document` and `streams`.
+process needs. `front` is what buyers meet: the document, where they stand, and what they may ask.
 """

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.catalog.board import LiveSale
-from engine.line.desk import LineDesk
+from engine.line.front.desk import LineDesk
 from engine.orders.placing import Placer
 from engine.stock.desk import StockDesk
 

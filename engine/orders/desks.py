@@ -10,8 +10,8 @@ import structlog
 
 from engine.catalog.board import Board, LiveSale
 from engine.infra.outage import Outage
-from engine.line.desk import LineDesk
-from engine.line.document import Band, LineDocument, band_of
+from engine.line.front.desk import LineDesk
+from engine.line.front.document import Band, LineDocument, band_of
 from engine.orders.desk import Desk
 from engine.orders.gauges import tell_gauges
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.line.states import LineState
+from engine.line.front.states import LineState
 from engine.orders.states import State
 from engine.web.problems import PROBLEMS, Code
 

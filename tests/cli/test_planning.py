@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.cli.planning import LOOKS_PER_S, TICKS_PER_S, WORKER_LOAD, Crowd, plan
 from engine.cli.polling import PollPolicy
 from engine.cli.unit_costs import NAMES, NotUnitCosts, measured, shipped
-from engine.line.document import POLL_POLICY
+from engine.line.front.document import POLL_POLICY
 
 COSTS = shipped()
 POLICY = PollPolicy.told(POLL_POLICY)

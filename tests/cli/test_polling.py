@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.cli.polling import PollPolicy
-from engine.line.document import POLL_POLICY
+from engine.line.front.document import POLL_POLICY
 
 OURS = PollPolicy.told(POLL_POLICY)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.line.document import Band, write_document
+from engine.line.front.document import Band, write_document
+from engine.line.front.turns import turn_of
 from engine.line.sight import LaneSight
-from engine.line.turns import turn_of
 from loadtest.line import LineDocument, Place, line_from, place_from
 from tests.line.front.scenes import OPENS_MS, SALE, lane, live_place, lobby_place, sight, view
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from engine.catalog.records import Entry, Event, Lane, Sale, Session, Sku
-from engine.line.outlook import outlook_of
+from engine.line.front.outlook import outlook_of
+from engine.line.front.turns import View
 from engine.line.pacing.memory import Memory
 from engine.line.place import Cohort, Place
 from engine.line.sight import LaneSight, LineSight, Shelves
-from engine.line.turns import View
 
 LOBBY_OPENS_MS, DRAWS_MS, OPENS_MS, CLOSES_MS = 1_000_000, 2_000_000, 2_060_000, 9_000_000
 WINDOW_MS = 90_000

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.line.asking import NOTHING, Asked, read_asked
+from engine.line.front.asking import NOTHING, Asked, read_asked
 from engine.web.problems import Code
 
 anything = st.recursive(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.infra.seals import SealKeys
-from engine.line.challenge import Altcha
+from engine.line.front.challenge import Altcha
 
 OLD, NEW = b"o" * 32, b"n" * 32
 ANN, BEN = b"a" * 16, b"b" * 16

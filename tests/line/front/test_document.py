@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.line.document import Band, LineDocument, band_of, write_document
+from engine.line.front.document import Band, LineDocument, band_of, write_document
+from engine.line.front.turns import View
 from engine.line.sight import Shelves
-from engine.line.turns import View
 from tests.line.front.scenes import DRAWS_MS, LANES, LOBBY_OPENS_MS, OPENS_MS, SALE, lane, sight, view
 
 BYTES_MAX = 600  # gzipped, for 3 lanes and 6 SKUs

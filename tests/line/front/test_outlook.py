@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.catalog.records import Sale
-from engine.line.outlook import LaneOutlook, coarse, outlook_of
+from engine.line.front.outlook import LaneOutlook, coarse, outlook_of
 from engine.line.pacing.estimates import Estimates, Share
 from engine.line.pacing.memory import Memory, TickRow
 from engine.line.sight import LineSight, Shelves

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.line.states import TABLE, LineState, Standing, diagram, state_of
+from engine.line.front.states import TABLE, LineState, Standing, diagram, state_of
 
 FACTS = [field.name for field in fields(Standing)]
 CALM = Standing(

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from engine.line.document import LineDocument
-from engine.line.streams import EVENT_EVERY_S, HEARTBEAT, HEARTBEAT_EVERY_S, LineStreams
+from engine.line.front.document import LineDocument
+from engine.line.front.streams import EVENT_EVERY_S, HEARTBEAT, HEARTBEAT_EVERY_S, LineStreams
 from engine.web.http import Request, Response, refuse
 from engine.web.listening import listen
 from engine.web.problems import Code

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.line.draw.permutation import permuted
-from engine.line.outlook import Chance
+from engine.line.front.outlook import Chance
+from engine.line.front.states import LineState
+from engine.line.front.turns import Turn, turn_of
 from engine.line.sight import Shelves
-from engine.line.states import LineState
-from engine.line.turns import Turn, turn_of
 from tests.line.front.scenes import (
     DRAWS_MS,
     OPENS_MS,

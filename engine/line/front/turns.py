@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.catalog.records import Sale
-from engine.line.outlook import Chance, LaneOutlook, ahead_of, ask_again_ms, wait_of
+from engine.line.front.outlook import Chance, LaneOutlook, ahead_of, ask_again_ms, wait_of
+from engine.line.front.states import LineState, Standing, state_of
 from engine.line.phases import Phase, phase_of
 from engine.line.place import Cohort, Place
 from engine.line.positions import position_of
 from engine.line.sight import LaneSight, LineSight
-from engine.line.states import LineState, Standing, state_of
 
 COHORTS = {cohort: cohort.name.lower() for cohort in Cohort}
 OVER = (LineState.ENDED, LineState.SOLD_OUT)  # nothing will come of asking again

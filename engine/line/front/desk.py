@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from engine.catalog.board import LiveSale
 from engine.infra.clock import ClockMs, wall_ms
 from engine.line.admission.desk import AdmissionDesk
-from engine.line.document import Band, LineDocument, write_document
+from engine.line.front.document import Band, LineDocument, write_document
+from engine.line.front.outlook import LaneOutlook, outlook_of
+from engine.line.front.turns import Turn, View, turn_of
 from engine.line.joining.desk import JoinDesk
-from engine.line.outlook import LaneOutlook, outlook_of
 from engine.line.pacing.ticker import Ticker
 from engine.line.place import Place
-from engine.line.turns import Turn, View, turn_of
 
 DEGRADED_AFTER_S = 3.0  # a worker whose sight is older than this admits nobody
 INSTANT_MS = 4  # who asks within so long is answered from one view; sales open and close at whole seconds

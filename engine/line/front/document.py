@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from engine.catalog.records import Lane
-from engine.line.outlook import (
+from engine.line.front.outlook import (
     CEILING_MS,
     DIVISOR,
     EDGE_CEILING_MS,
@@ -23,8 +23,8 @@ from engine.line.outlook import (
     WAIT_TO,
     LaneOutlook,
 )
+from engine.line.front.turns import View
 from engine.line.sight import LaneSight
-from engine.line.turns import View
 
 VERSION = 2
 POLL_POLICY = {

@@ -10,19 +10,19 @@ from engine.catalog.board import KEPT_AFTER_CLOSING_MS
 from engine.catalog.records import Lane
 from engine.infra.seals import SealKeys
 from engine.line.admission.desk import ClaimRefusal
-from engine.line.asking import Asked, read_asked
-from engine.line.challenge import Challenger
 from engine.line.codes import ClaimCode
-from engine.line.desk import LineDesk
 from engine.line.eligibility.deciding import lane_named, lane_unless_named
 from engine.line.eligibility.eligibility import Eligibility
+from engine.line.front.asking import Asked, read_asked
+from engine.line.front.challenge import Challenger
+from engine.line.front.desk import LineDesk
+from engine.line.front.limits import Limits
+from engine.line.front.states import LineState
+from engine.line.front.streams import LineStreams
+from engine.line.front.turns import View
 from engine.line.joining.records import Joining, JoinRefusal
-from engine.line.limits import Limits
 from engine.line.phases import Phase
 from engine.line.place import Place, read_place, seal_pass, seal_place
-from engine.line.states import LineState
-from engine.line.streams import LineStreams
-from engine.line.turns import View
 from engine.web.buyers import Buyers
 from engine.web.http import Request, Response, answer, is_known, read_body, refuse
 from engine.web.problems import Code

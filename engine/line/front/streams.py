@@ -8,7 +8,7 @@ to be made up for. Mini programs have no EventSource: polling is what everybody 
 from dataclasses import dataclass, field
 
 from engine import telemetry
-from engine.line.document import LineDocument
+from engine.line.front.document import LineDocument
 from engine.web.streaming import Stream
 
 EVENT_EVERY_S = 1.0
