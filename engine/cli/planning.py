@@ -173,7 +173,11 @@ def plan(crowd: Crowd, costs: UnitCosts, policy: PollPolicy, *, workers: int) ->
         polls=polls,
         bytes=polls * _poll_bytes(crowd, costs),
         workers_alone=max(_workers(load.web_cores) for load in stretches),
-        workers_behind_cdn=max(_workers(load.web_cores - load.poll_cores + left_cores) for load in stretches),
+        workers_behind_cdn=max(
+            # Where few wait, a CDN of many edges asks no more often than they would.
+            _workers(load.web_cores - load.poll_cores + min(left_cores, load.poll_cores))
+            for load in stretches
+        ),
         cdn_polls_left_per_s=left_per_s,
         cdn_share=_cdn_share(stretches, workers),
     )

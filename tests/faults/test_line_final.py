@@ -36,18 +36,18 @@ async def told_final(crowd: Crowd, sale: OnSale) -> list[bool]:
 async def test_sold_out_for_good_outlives_returned_units_and_redis_until_a_new_round_begins(
     rig: Rig, crowd: Crowd
 ) -> None:
-    sale = await rig.sell({"floor": 1})
+    sale = await rig.sell({"floor": 2})
     first, second = await crowd.ready_buyer(sale.sale_id), await crowd.ready_buyer(sale.sale_id)
-    order = await first.order(sale.sale_id, {sale.skus[0]: 1})
+    order = await first.order(sale.sale_id, {sale.skus[0]: 2})
     await first.pay(order.json["order_no"])
     await rig.until(lambda: _all_final(crowd, sale), what="sold out for good")
     assert (await rig.rows("select final_round from sales where sale_id = $1", sale.sale_id))[0]["final_round"] == 1
 
     assert (await refund(rig, crowd, order.json["order_no"])).status == 201
-    await rig.until(lambda: rig.shelves(sale)[sale.skus[0]]["free"] == 1, what="the unit is back")
+    await rig.until(lambda: rig.shelves(sale)[sale.skus[0]]["free"] == 2, what="the units are back")
     assert (await second.order(sale.sale_id, {sale.skus[0]: 1})).code == "SOLD_OUT"
     await lose_redis(rig)
-    await rig.until(lambda: rig.shelves(sale).get(sale.skus[0], {}).get("free") == 1, what="the sale is rebuilt")
+    await rig.until(lambda: rig.shelves(sale).get(sale.skus[0], {}).get("free") == 2, what="the sale is rebuilt")
     await rig.until(lambda: _says(second, sale, "SOLD_OUT"), what="sold out still")
 
     conn = await asyncpg.connect(rig.engine.stores.postgres_url)

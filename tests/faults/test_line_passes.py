@@ -109,8 +109,15 @@ async def test_a_claim_whose_answer_was_lost_with_redis_is_one_pass_afterwards(
     await claiming
     with rig.redis.client() as client:
         assert client.zcard(SaleKeys.of(sale.sale_id).admitted) == 1
-    tries = [buyer.order(sale.sale_id, {sale.skus[0]: 1}) for _ in range(6)]
-    assert sorted(answer.status for answer in await asyncio.gather(*tries)) == [201, 409, 409, 409, 409, 409]
+
+    async def tried() -> int:
+        """What one try is told in the end; the other worker may still be restoring the sale."""
+        key = secrets.token_hex(8)
+        while (answer := await buyer.order(sale.sale_id, {sale.skus[0]: 1}, key=key)).status == 503:
+            await asyncio.sleep(0.1)
+        return answer.status
+
+    assert sorted(await asyncio.gather(*(tried() for _ in range(6)))) == [201, 409, 409, 409, 409, 409]
 
 
 async def test_a_pass_is_good_for_one_order_whatever_becomes_of_that_order(
