@@ -66,6 +66,11 @@ class Board:
             raise PostgresAway("this process has not read the catalog yet")
         return live
 
+    async def read(self, sale_id: str) -> Sale | None:
+        """The sale as the catalog has it at this moment. Raises PostgresAway."""
+        async with connection(self.pool) as conn:
+            return next((sale for sale in await load_sales(conn) if sale.sale_id == sale_id), None)
+
     async def refresh(self) -> bool:
         """Read the catalog again. Raises PostgresAway. A job: there is never more to do at once."""
         async with connection(self.pool) as conn:

@@ -79,7 +79,9 @@ class Rebuilder:
             await self._book.show_life(lease)
         if not await self._line.restore(live, epoch, lambda: self._book.show_life(lease)):
             return
-        if await self._stock.open(keys, epoch, Terms.of(live.sale)) is OpenCode.STALE_EPOCH:
+        # A sale that was paused while it was rebuilt must not open as this process last knew it.
+        sale = await self._board.read(sale_id) or live.sale
+        if await self._stock.open(keys, epoch, Terms.of(sale)) is OpenCode.STALE_EPOCH:
             return
         live.reopened(epoch)
         took_s = time.monotonic() - began_s

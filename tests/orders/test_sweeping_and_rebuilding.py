@@ -169,3 +169,13 @@ async def test_a_quiet_house_passes_the_audit(house: Rooms) -> None:
     await house.place("ann", floor=4)
     report = await house.audit()
     assert report.passed, report.lines()
+
+
+async def test_a_sale_that_was_paused_since_the_catalog_was_read_is_rebuilt_paused(house: Rooms) -> None:
+    await house.sql("update sales set paused = true")
+    await house.store.client.flushall()
+    house.live.fence()
+    await house.rebuilder.run_once()
+    seen = await house.stock.observe(house.live.keys, house.live.epoch)
+    assert seen is not None
+    assert seen.paused
