@@ -41,7 +41,7 @@ async def test_sold_out_for_good_outlives_returned_units_and_redis_until_a_new_r
     order = await first.order(sale.sale_id, {sale.skus[0]: 2})
     await first.pay(order.json["order_no"])
     await rig.until(lambda: _all_final(crowd, sale), what="sold out for good")
-    assert (await rig.rows("select final_round from sales where sale_id = $1", sale.sale_id))[0]["final_round"] == 1
+    await rig.until(lambda: _kept_final(rig, sale), what="written down")
 
     assert (await refund(rig, crowd, order.json["order_no"])).status == 201
     await rig.until(lambda: rig.shelves(sale)[sale.skus[0]]["free"] == 2, what="the units are back")
@@ -58,6 +58,11 @@ async def test_sold_out_for_good_outlives_returned_units_and_redis_until_a_new_r
     await joined(rig, second, sale.sale_id, shown=second.places[sale.sale_id])
     await second.take_pass(sale.sale_id, patience_s=30)
     assert (await second.order(sale.sale_id, {sale.skus[0]: 1})).status == 201
+
+
+async def _kept_final(rig: Rig, sale: OnSale) -> bool:
+    (row,) = await rig.rows("select final_round from sales where sale_id = $1", sale.sale_id)
+    return bool(row["final_round"] == 1)
 
 
 async def _all_final(crowd: Crowd, sale: OnSale) -> bool:

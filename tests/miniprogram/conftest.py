@@ -148,7 +148,7 @@ async def api(connections: Pool, session: aiohttp.ClientSession, script: Script)
     """The client of one process. Its access token is `token-1`, and no other is to be had."""
     script.always("/cgi-bin/stable_token", Reply(json={"access_token": "token-1", "expires_in": 7200}))
     await connections.execute("delete from access_tokens")
-    wire = Wire(session=session, url=script.url, timeout_s=0.5)
+    wire = Wire(session=session, url=script.url, timeout_s=2.0)
     tokens = AccessTokens(
         connections,
         wire,
