@@ -10,7 +10,6 @@ from hashlib import sha256
 
 CHUNK = 4096
 TAG_BYTES = 16
-HASH_BYTES = 32
 NO_ENTRIES = sha256(b"").digest()
 
 _LEAF = b"\x00"

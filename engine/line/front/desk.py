@@ -55,6 +55,10 @@ class LineDesk:
         self.document = write_document(self.view(), bands)
         return self.document
 
+    def latest(self) -> LineDocument:
+        """The last document; a worker that has not looked yet says that it knows nothing."""
+        return self.document or self.write({})
+
     def view(self) -> View:
         """What this worker knows now. It is in doubt without a young sight, while the sale is fenced, and while
         nothing can be written down: then nobody may be let through."""

@@ -96,7 +96,7 @@ class LineRoutes:
         desk = self._desk_of(sale_id)
         if desk is None:
             return refuse(request, Code.UNKNOWN_SALE)
-        document = desk.document or desk.write({})  # a worker that has not looked yet says that it knows nothing
+        document = desk.latest()
         headers = {"ETag": document.etag, "Cache-Control": "public, max-age=1"}
         if is_known(request, document.etag):
             return Response(status=304, headers=headers)
@@ -107,9 +107,7 @@ class LineRoutes:
         desk = self._desk_of(sale_id)
         if desk is None:
             return refuse(request, Code.UNKNOWN_SALE)
-        if desk.document is None:
-            return refuse(request, Code.UNAVAILABLE)
-        return self._streams.open(sale_id, desk.document) or refuse(request, Code.OVERLOADED)
+        return self._streams.open(sale_id, desk.latest()) or refuse(request, Code.OVERLOADED)
 
     async def get_challenge(self, request: Request, sale_id: str) -> Response:
         """Something for this buyer to solve before joining this sale's line."""
