@@ -17,11 +17,10 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.demo import allow_open_files
-from loadtest.stack import Stack, StackError
+from loadtest.books.stack import Stack, StackError, allow_open_files
 from loadtest.storm.storm import Plan, StormRun, report
 from loadtest.storm.weather import PROFILE
-from loadtest.wire import Outage
+from loadtest.wires.loop import Outage
 
 RUN = Path(".run")
 HOME = RUN / "storm"

@@ -12,9 +12,9 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from loadtest.line import Pass, Place
-from loadtest.protocol import Order, Phone, Refusal, Shop
-from loadtest.wire import Outage, Wire
+from loadtest.crowd.line import Pass, Place
+from loadtest.crowd.protocol import Order, Phone, Refusal, Shop
+from loadtest.wires.loop import Outage, Wire
 
 ORDERS_PER_PHONE = 4
 PHONES_AT_ONCE = 96

@@ -15,13 +15,13 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from loadtest.protocol import Shop
-from loadtest.stack import Stack
+from loadtest.books.stack import Stack
+from loadtest.books.watch import Watch
+from loadtest.crowd.protocol import Shop
 from loadtest.storm.books import Claimed, Trade, Verdict, judge
 from loadtest.storm.payers import PAYING_SHARE, Memory, Payers
 from loadtest.storm.weather import BEGINNING, CALM, HOLES, Weather
-from loadtest.watch import Watch
-from loadtest.wire import NOTHING_CAME, Outage, Wire
+from loadtest.wires.loop import NOTHING_CAME, Outage, Wire
 
 SALE = "storm"
 SKUS = ("storm-floor", "storm-stand", "storm-balcony")

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from loadtest.stack import Stack
+from loadtest.books.stack import Stack
 
 PROFILE = Path("examples/simulator/storm.toml")
 """WeChat's luck: 2 % of the notices never come, 5 % come twice, 5 % late, some out of order, 1 % are tampered with, and

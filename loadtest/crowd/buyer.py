@@ -14,15 +14,15 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from loadtest.cdn import LineCache
-from loadtest.journal import Journal, Stage
-from loadtest.line import LineDocument, Pass
-from loadtest.paying import Till
-from loadtest.population import Behaviour, Persona
-from loadtest.protocol import Order, Phone, Refusal, Sale
-from loadtest.verdict import Told, reachable
-from loadtest.waiting import Left, Waiting
-from loadtest.wire import Outage
+from loadtest.books.verdict import Told, reachable
+from loadtest.crowd.cdn import LineCache
+from loadtest.crowd.journal import Journal, Stage
+from loadtest.crowd.line import LineDocument, Pass
+from loadtest.crowd.paying import Till
+from loadtest.crowd.population import Behaviour, Persona
+from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
+from loadtest.crowd.waiting import Left, Waiting
+from loadtest.wires.loop import Outage
 
 ANY_TIME = frozenset({"SOLD_OUT", "HELD_BY_OTHERS", "TOO_FEW_LEFT", "PAUSED"})
 """What may be answered to any order, because a worker looks at its snapshot before anything else."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from engine.orders import states
-from loadtest.verdict import MOVES, Booked, Facts, Ledgered, Stock, Told, judge, reachable
+from loadtest.books.verdict import MOVES, Booked, Facts, Ledgered, Stock, Told, judge, reachable
 
 BUYERS = ("anna", "bo", "chen")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.line.front.document import Band, write_document
 from engine.line.front.turns import turn_of
 from engine.line.sight import LaneSight
-from loadtest.line import LineDocument, Place, line_from, place_from
+from loadtest.crowd.line import LineDocument, Place, line_from, place_from
 from tests.line.front.scenes import OPENS_MS, SALE, lane, live_place, lobby_place, sight, view
 
 BANDS = {sku.sku_id: Band.LOW for sku in SALE.skus}

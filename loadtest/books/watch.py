@@ -6,9 +6,9 @@ import asyncio
 
 from yarl import URL
 
-from loadtest.stack import Stack
-from loadtest.verdict import HOLDING, Stock
-from loadtest.wire import NOTHING_CAME, Body, Reply, Wire
+from loadtest.books.stack import Stack
+from loadtest.books.verdict import HOLDING, Stock
+from loadtest.wires.loop import NOTHING_CAME, Body, Reply, Wire
 
 SAMPLE_S = 0.4
 IN_MOTION = HOLDING | {"refunding"}

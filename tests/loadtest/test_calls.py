@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.calls import Calls
-from loadtest.line import Lane
+from loadtest.crowd.calls import Calls
+from loadtest.crowd.line import Lane
 
 
 def lane(head: int) -> Lane:

@@ -16,14 +16,14 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from loadtest.draw import PROOF, DrawEvidence, keep, position_in, verify
-from loadtest.fairness import Fairness, fairness_of
-from loadtest.journal import Journal
-from loadtest.protocol import Phone, Refusal, Sale
-from loadtest.stack import Stack
-from loadtest.verdict import Booked, Facts, Ledgered, Stock
-from loadtest.watch import Watch
-from loadtest.wire import Outage, Wire
+from loadtest.books.draw import PROOF, DrawEvidence, keep, position_in, verify
+from loadtest.books.stack import Stack
+from loadtest.books.verdict import Booked, Facts, Ledgered, Stock
+from loadtest.books.watch import Watch
+from loadtest.crowd.fairness import Fairness, fairness_of
+from loadtest.crowd.journal import Journal
+from loadtest.crowd.protocol import Phone, Refusal, Sale
+from loadtest.wires.loop import Outage, Wire
 
 SETTLE_MAX_S = 25.0
 READERS = 48

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from loadtest.journal import Journal
-from loadtest.population import Behaviour, Persona
-from loadtest.protocol import Order, Phone, Refusal, Wallet
-from loadtest.verdict import Told
+from loadtest.books.verdict import Told
+from loadtest.crowd.journal import Journal
+from loadtest.crowd.population import Behaviour, Persona
+from loadtest.crowd.protocol import Order, Phone, Refusal, Wallet
 
 FOLLOW_FIRST_S = 0.4
 FOLLOW_MAX_S = 2.0

@@ -22,7 +22,6 @@ import argparse
 import asyncio
 import os
 import platform
-import resource
 import shutil
 import signal
 import sys
@@ -37,12 +36,12 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from loadtest.drop import SALE, DropRun, Plan
-from loadtest.journal import Journal, percentile_ms
-from loadtest.reckoning import Evidence, Tools
-from loadtest.screen import Screen, summary
-from loadtest.stack import Stack, StackError
-from loadtest.verdict import Judgement, judge
+from loadtest.books.reckoning import Evidence, Tools
+from loadtest.books.stack import Stack, StackError, allow_open_files
+from loadtest.books.verdict import Judgement, judge
+from loadtest.crowd.journal import Journal, percentile_ms
+from loadtest.demo.drop import SALE, DropRun, Plan
+from loadtest.demo.screen import Screen, summary
 
 RUN = Path(".run")
 HOME = RUN / "demo"
@@ -56,7 +55,6 @@ ENVIRONMENT = {"FLOODGATE_LINE_CLAIM_WINDOW_S": "10", "FLOODGATE_LINE_PASS_SERVI
 """Times that belong to the hold: it is 12 s here and not ten minutes, so nobody is waited for a minute and a half, and
 nobody chooses for two."""
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-OPEN_FILES = 4096
 BUSY_SHARE = 0.8
 LATE_P99_MS = 1000.0
 """Above this share of one core, or with buyers that late, the generator may be what is measured."""
@@ -215,14 +213,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave the stack running until Ctrl-C")
     parser.add_argument("--plain", action="store_true", help="plain lines even on a terminal")
     return parser.parse_args(arguments)
-
-
-def allow_open_files() -> None:
-    """Some systems start a shell with 256; the stack inherits what we allow ourselves."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _at_least_one(text: str) -> int:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from loadtest.population import LAPSING, SHARES, Behaviour, Persona, people
+from loadtest.crowd.population import LAPSING, SHARES, Behaviour, Persona, people
 
 POPULARITY = {"sat-floor": 4.0, "sat-stand": 2.0, "sun-floor": 3.0, "sun-stand": 1.5}
 CAPACITY = 1500

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,7 @@ STOP_TIMEOUT_S = 40.0
 ORPHANS_MAX_S = 30.0
 """The servers of a supervisor that was killed drain and end by themselves within this."""
 LOG_TAIL_LINES = 15
+OPEN_FILES = 4096
 _LEASH = 'read -r released || kill -TERM "$1" 2>/dev/null'
 
 
@@ -182,3 +184,11 @@ def is_running(pid: int) -> bool:
     except OSError:
         return not Path("/proc/self").exists()
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def allow_open_files() -> None:
+    """Some systems start a shell with 256; the stack inherits what we allow ourselves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

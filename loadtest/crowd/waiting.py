@@ -15,12 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from loadtest.cdn import REFRESH_S, LineCache
-from loadtest.fairness import Claiming
-from loadtest.journal import Journal
-from loadtest.line import LineDocument, Pass, Place
-from loadtest.population import Persona
-from loadtest.protocol import Phone, Refusal
+from loadtest.crowd.cdn import REFRESH_S, LineCache
+from loadtest.crowd.fairness import Claiming
+from loadtest.crowd.journal import Journal
+from loadtest.crowd.line import LineDocument, Pass, Place
+from loadtest.crowd.population import Persona
+from loadtest.crowd.protocol import Phone, Refusal
 
 AGAIN = frozenset({"NOT_YOUR_TURN", "NO_ROOM", "NOT_OPEN", "DRAWING", "PAUSED", "TOO_OFTEN"})
 """Not now: ask again when told."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.fairness import Claiming, concordance, fairness_of, largest_overtaking
+from loadtest.crowd.fairness import Claiming, concordance, fairness_of, largest_overtaking
 
 LATE_AFTER_S = 4.0
 LANES = ("public", "fans")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loadtest.wire import Body
+from loadtest.wires.loop import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import enum
 from collections import Counter
 from collections.abc import Sequence
 
-from loadtest.fairness import Claiming
-from loadtest.line import Pass, Place
-from loadtest.protocol import Order, Phone
-from loadtest.verdict import Told, reachable
+from loadtest.books.verdict import Told, reachable
+from loadtest.crowd.fairness import Claiming
+from loadtest.crowd.line import Pass, Place
+from loadtest.crowd.protocol import Order, Phone
 
 ORDER = "order"
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from yarl import URL
 
-from loadtest.wire import Wire
+from loadtest.wires.loop import Wire
 
 Answer = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
 

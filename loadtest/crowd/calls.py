@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 
-from loadtest.line import Lane
+from loadtest.crowd.line import Lane
 
 
 class Calls:

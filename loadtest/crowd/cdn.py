@@ -13,9 +13,9 @@ import asyncio
 
 from yarl import URL
 
-from loadtest.calls import Calls
-from loadtest.line import LineDocument, line_from
-from loadtest.wire import Outage, Wire
+from loadtest.crowd.calls import Calls
+from loadtest.crowd.line import LineDocument, line_from
+from loadtest.wires.loop import Outage, Wire
 
 REFRESH_S = 0.25
 

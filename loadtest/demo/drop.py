@@ -17,18 +17,18 @@ from typing import Any
 import orjson
 from yarl import URL
 
-from loadtest.buyer import Buyer, Drop
-from loadtest.cdn import REFRESH_S, LineCache
-from loadtest.draw import BEFORE, keep
-from loadtest.journal import Journal, percentile_ms
-from loadtest.line import LineDocument
-from loadtest.population import people
-from loadtest.protocol import Phone, Sale, Shop, sale_from
-from loadtest.reckoning import Evidence, Reckoning, Tools
-from loadtest.screen import LineView, Screen, View
-from loadtest.stack import Stack, StackError
-from loadtest.watch import Watch
-from loadtest.wire import Wire
+from loadtest.books.draw import BEFORE, keep
+from loadtest.books.reckoning import Evidence, Reckoning, Tools
+from loadtest.books.stack import Stack, StackError
+from loadtest.books.watch import Watch
+from loadtest.crowd.buyer import Buyer, Drop
+from loadtest.crowd.cdn import REFRESH_S, LineCache
+from loadtest.crowd.journal import Journal, percentile_ms
+from loadtest.crowd.line import LineDocument
+from loadtest.crowd.population import people
+from loadtest.crowd.protocol import Phone, Sale, Shop, sale_from
+from loadtest.demo.screen import LineView, Screen, View
+from loadtest.wires.loop import Wire
 
 SALE = "concert"
 DROP_MAX_S = 70.0

@@ -19,8 +19,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from loadtest.journal import Stage
-from loadtest.verdict import Judgement, Stock
+from loadtest.books.verdict import Judgement, Stock
+from loadtest.crowd.journal import Stage
 
 BAR_WIDTH_MAX = 44
 COUNT_WIDTH = 10

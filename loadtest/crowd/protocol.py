@@ -17,8 +17,8 @@ from zlib import crc32
 import orjson
 from yarl import URL
 
-from loadtest.line import Pass, Place, place_from
-from loadtest.wire import Body, Reply, Wire
+from loadtest.crowd.line import Pass, Place, place_from
+from loadtest.wires.loop import Body, Reply, Wire
 
 LOGIN_ATTEMPTS = 10
 CARRIER_ADDRESSES = 512

@@ -1,0 +1,1 @@
+"""`floodgate loadtest`: one profile played against one Floodgate, watched, audited and judged."""

@@ -1,0 +1,1 @@
+"""What a run measures: counts and latencies by kind, second by second, kept raw and merged over processes."""

@@ -1,0 +1,1 @@
+"""What a run leaves behind for people: a page, tables, and a comparison with another run."""
