@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.wires.loop import Body
+from loadtest.wires.port import Body
 
 VERIFY_TIMEOUT_S = 120.0
 BEFORE, PROOF = "before.json", "proof.json"

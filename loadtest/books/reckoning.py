@@ -23,7 +23,7 @@ from loadtest.books.watch import Watch
 from loadtest.crowd.fairness import Fairness, fairness_of
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.protocol import Phone, Refusal, Sale
-from loadtest.wires.loop import Outage, Wire
+from loadtest.wires.port import Outage, Wire
 
 SETTLE_MAX_S = 25.0
 READERS = 48

@@ -8,7 +8,7 @@ from yarl import URL
 
 from loadtest.books.stack import Stack
 from loadtest.books.verdict import HOLDING, Stock
-from loadtest.wires.loop import NOTHING_CAME, Body, Reply, Wire
+from loadtest.wires.port import NOTHING_CAME, Body, Reply, Wire
 
 SAMPLE_S = 0.4
 IN_MOTION = HOLDING | {"refunding"}

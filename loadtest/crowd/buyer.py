@@ -15,14 +15,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from loadtest.books.verdict import Told, reachable
-from loadtest.crowd.cdn import LineCache
+from loadtest.crowd.cdn import LineCache, Screen
 from loadtest.crowd.journal import Journal, Stage
 from loadtest.crowd.line import LineDocument, Pass
 from loadtest.crowd.paying import Till
 from loadtest.crowd.population import Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
 from loadtest.crowd.waiting import Left, Waiting
-from loadtest.wires.loop import Outage
+from loadtest.wires.port import Outage
 
 ANY_TIME = frozenset({"SOLD_OUT", "HELD_BY_OTHERS", "TOO_FEW_LEFT", "PAUSED"})
 """What may be answered to any order, because a worker looks at its snapshot before anything else."""
@@ -31,13 +31,13 @@ NONSENSE: tuple[object, ...] = (0, -1, 2**31, 2**63, 1.5, "1", True, None)
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """What all buyers of a run share. Times are those of the event loop, in seconds."""
+    """What all buyers of a process share. `opens_at` is a moment of the wire's clock, in seconds."""
 
     sale: Sale
     cache: LineCache
+    screen: Screen
     journal: Journal
     opens_at: float
-    clock: Callable[[], float]
     wall_ms: Callable[[], int]
 
 
@@ -56,9 +56,9 @@ class Buyer:
             persona,
             phone,
             cache=drop.cache,
+            screen=drop.screen,
             journal=drop.journal,
             opens_at=drop.opens_at,
-            clock=drop.clock,
             luck=self._luck,
         )
 
@@ -78,8 +78,8 @@ class Buyer:
 
     async def _act(self) -> None:
         arrives_at = self._drop.opens_at + self._persona.arrives_s
-        await asyncio.sleep(arrives_at - self._drop.clock())
-        self._journal.arrival_lag_s.append(max(0.0, self._drop.clock() - arrives_at))
+        await self._phone.until(arrives_at)
+        self._journal.arrival_lag_s.append(max(0.0, self._phone.now() - arrives_at))
         self._enter(Stage.WAITING)
         refusal = await self._phone.login()
         if refusal is not None:
@@ -139,13 +139,13 @@ class Buyer:
 
     async def _shop(self, admission: Pass) -> Told | None:
         """Tap until an order is held, the sale is sold out, or patience ends."""
-        journal, cache, clock = self._journal, self._drop.cache, self._drop.clock
-        patience_ends = clock() + self._persona.patience_s
+        journal, phone = self._journal, self._phone
+        patience_ends = phone.now() + self._persona.patience_s
         quantity = self._persona.quantity
         open_wishes = list(self._persona.wishes)
         has_tapped = False
         while open_wishes:
-            document = cache.look()
+            document = await self._drop.screen.look(phone)
             is_last_tap = document.is_sold_out
             for sku in list(open_wishes):
                 band = document.bands.get(sku, "plenty")
@@ -164,7 +164,7 @@ class Buyer:
                     case "HELD_BY_OTHERS" | "TOO_FEW_LEFT":
                         pass
                     case "PAUSED" | "NOT_OPEN" | "TOO_OFTEN":
-                        await asyncio.sleep((answer.retry_after_ms or 500) / 1000)
+                        await self._phone.rest((answer.retry_after_ms or 500) / 1000)
                     case "PASS_SPENT":
                         # It ran out while others held the rest, or was lost with Redis: the place is good for another.
                         again = await self._waiting.claim()
@@ -178,10 +178,10 @@ class Buyer:
                         return None
             if not open_wishes:
                 break
-            if clock() > patience_ends:
+            if phone.now() > patience_ends:
                 self._leave("gave up while others hold the rest")
                 return None
-            await asyncio.sleep(self._look_again_s(document, eta_s=0))
+            await self._phone.rest(self._look_again_s(document, eta_s=0))
         self._still_wants()
         self._leave("told: sold out")
         return None
@@ -201,7 +201,7 @@ class Buyer:
 
     async def _tap_twice(self, admission: Pass, *, key: str, items: object) -> Order | Refusal:
         """Two requests in flight under one key: one order, whatever overtakes what."""
-        both = await asyncio.gather(
+        both = await self._phone.together(
             self._phone.order(admission, key=key, items=items),
             self._phone.order(admission, key=key, items=items),
         )
@@ -247,10 +247,10 @@ class Buyer:
             case Behaviour.MONEY_AFTER_RELEASE:
                 why = await till.pay_after_release(told)
             case Behaviour.CANCELS_HELD:
-                await asyncio.sleep(persona.think_s)
+                await self._phone.rest(persona.think_s)
                 why = await till.cancel(told)
             case Behaviour.CANCELS_PAYING:
-                await asyncio.sleep(persona.think_s)
+                await self._phone.rest(persona.think_s)
                 await till.begin_payment(told)
                 why = await till.cancel(told)
             case Behaviour.GREEDY:

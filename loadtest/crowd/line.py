@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loadtest.wires.loop import Body
+from loadtest.wires.port import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Each way ends with None, the order is paid, or with the reason why it is not. Wh
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from loadtest.books.verdict import Told
@@ -33,7 +32,7 @@ class Till:
         self._wall_ms = wall_ms
 
     async def pay_in_time(self, told: Told) -> str | None:
-        await asyncio.sleep(self._persona.think_s)
+        await self._phone.rest(self._persona.think_s)
         vanishes = self._persona.behaviour is Behaviour.VANISHES
         in_cashier = FIRST_TRY.get(self._persona.behaviour, "pay")
         for _ in range(PAY_ATTEMPTS):
@@ -52,7 +51,7 @@ class Till:
         """WeChat may take the money or say that the order is closed; what counts is that the books agree."""
         parameters = await self.begin_payment(told)
         until_s = (told.deadline_ms - self._wall_ms()) / 1000 + self._persona.deadline_offset_s
-        await asyncio.sleep(max(0.0, until_s))
+        await self._phone.rest(max(0.0, until_s))
         if parameters is not None and (await self._pay(told, parameters)).is_paid:
             return await self._follow(told)
         return "came too late to pay"
@@ -60,9 +59,9 @@ class Till:
     async def pay_after_release(self, told: Told) -> str | None:
         if await self.begin_payment(told) is None:
             return "could not pay"
-        await asyncio.sleep(max(0.0, (told.deadline_ms - self._wall_ms()) / 1000))
+        await self._phone.rest(max(0.0, (told.deadline_ms - self._wall_ms()) / 1000))
         while told.state not in SETTLED and told.state != "released":
-            await asyncio.sleep(FOLLOW_MAX_S)
+            await self._phone.rest(FOLLOW_MAX_S)
             await self._read(told)
         wallet = await self._phone.pay_regardless(told.order_no)
         self._remember(told, wallet)
@@ -100,7 +99,7 @@ class Till:
         """Read the order until the engine has decided about the money."""
         wait_s = FOLLOW_FIRST_S
         while told.state not in SETTLED:
-            await asyncio.sleep(wait_s)
+            await self._phone.rest(wait_s)
             wait_s = min(1.5 * wait_s, FOLLOW_MAX_S)
             await self._read(told)
         return None if told.state == "paid" else "paid too late, refunded"

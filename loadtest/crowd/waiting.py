@@ -9,13 +9,11 @@ It refuses to know what is bought: it ends with a pass in hand, or with the reas
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
-from loadtest.crowd.cdn import REFRESH_S, LineCache
+from loadtest.crowd.cdn import REFRESH_S, LineCache, Screen
 from loadtest.crowd.fairness import Claiming
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.line import LineDocument, Pass, Place
@@ -41,9 +39,9 @@ class Left:
 
 
 class Waiting:
-    """The line as one buyer meets it. `opens_at` and `clock` are those of the event loop, in seconds."""
+    """The line as one buyer meets it. `opens_at` is a moment of the phone's clock, in seconds."""
 
-    __slots__ = ("_cache", "_claiming", "_clock", "_journal", "_luck", "_opens_at", "_persona", "_phone", "_place")
+    __slots__ = ("_cache", "_claiming", "_journal", "_luck", "_opens_at", "_persona", "_phone", "_place", "_screen")
 
     def __init__(
         self,
@@ -51,17 +49,17 @@ class Waiting:
         phone: Phone,
         *,
         cache: LineCache,
+        screen: Screen,
         journal: Journal,
         opens_at: float,
-        clock: Callable[[], float],
         luck: Callable[[float], float],
     ) -> None:
         self._persona = persona
         self._phone = phone
         self._cache = cache
+        self._screen = screen
         self._journal = journal
         self._opens_at = opens_at
-        self._clock = clock
         self._luck = luck
         self._place: Place | None = None
         self._claiming: Claiming | None = None
@@ -84,7 +82,7 @@ class Waiting:
         forgets_at = self._opens_at + self._luck(FORGETS_WITHIN_S) if self._persona.whim % FORGETS == 0 else math.inf
         patience_ends = math.inf
         while True:
-            document, now = self._cache.look(), self._clock()
+            document, now = await self._screen.look(self._phone), self._phone.now()
             place = self._known()
             if document.is_over:
                 return Left("sold out while in the line", wanting=self._persona.away_s < math.inf)
@@ -101,15 +99,13 @@ class Waiting:
                 forgets_at = math.inf
                 if (left := await self.join()) is not None:
                     return left
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._next_look_s(document)):
-                    await self._cache.over.wait()
+            await self._phone.rest(self._next_look_s(document), unless=self._cache.over)
 
     async def claim(self) -> Pass | Left:
         """Ask for the pass until there is one. Raises Outage."""
         while True:
             place = self._known()
-            asked_s = self._clock()
+            asked_s = self._phone.now()
             answer = await self._phone.claim(place)
             self._note(place, answer, asked_s=asked_s)
             if isinstance(answer, Pass):
@@ -150,7 +146,7 @@ class Waiting:
         elif answer.code not in AGAIN:
             self._journal.complain(f"one's own place was refused with {answer.status} {answer.code}")
         if self._known().position is None:
-            await asyncio.sleep(REFRESH_S + self._luck(0.5))
+            await self._phone.rest(REFRESH_S + self._luck(0.5))
 
     # Being called.
 
@@ -164,7 +160,7 @@ class Waiting:
             self._journal.claimings.append(self._claiming)
             if self._persona.away_s == math.inf:
                 return Left("did not come when called")
-            await asyncio.sleep(self._persona.away_s)
+            await self._phone.rest(self._persona.away_s)
         return None
 
     def _note(self, place: Place, answer: Pass | Refusal, *, asked_s: float) -> None:
@@ -173,9 +169,9 @@ class Waiting:
             return
         claiming.asked(asked_s)
         if isinstance(answer, Pass):
-            claiming.admitted(asked_s=asked_s, answered_s=self._clock())
+            claiming.admitted(asked_s=asked_s, answered_s=self._phone.now())
         elif answer.code == "NO_ROOM":
-            claiming.refused(asked_s=asked_s, answered_s=self._clock())
+            claiming.refused(asked_s=asked_s, answered_s=self._phone.now())
             self._journal.room_waits += 1
         elif answer.code in CLOSED:
             claiming.paused()
@@ -183,7 +179,7 @@ class Waiting:
     # Time.
 
     def _next_look_s(self, document: LineDocument) -> float:
-        place, opens_in_s = self._known(), max(0.0, self._opens_at - self._clock())
+        place, opens_in_s = self._known(), max(0.0, self._opens_at - self._phone.now())
         wait_s = document.look_again_s(place, opens_in_s=opens_in_s, luck=self._luck(1.0))
         # Whoever counts down looks right after the opening, as soon as the CDN can know of it.
         return min(wait_s, opens_in_s + REFRESH_S + 0.1 + self._luck(0.5)) if opens_in_s else wait_s
@@ -191,4 +187,4 @@ class Waiting:
     async def _rest(self, refusal: Refusal) -> None:
         """As long as told, and a little more, so that those who were told the same do not come together."""
         told_s = (refusal.retry_after_ms or SOON_MS) / 1000
-        await asyncio.sleep(told_s * (1 + self._luck(0.1)))
+        await self._phone.rest(told_s * (1 + self._luck(0.1)))

@@ -22,13 +22,13 @@ from loadtest.books.reckoning import Evidence, Reckoning, Tools
 from loadtest.books.stack import Stack, StackError
 from loadtest.books.watch import Watch
 from loadtest.crowd.buyer import Buyer, Drop
-from loadtest.crowd.cdn import REFRESH_S, LineCache
+from loadtest.crowd.cdn import REFRESH_S, Cdn, LineCache
 from loadtest.crowd.journal import Journal, percentile_ms
 from loadtest.crowd.line import LineDocument
 from loadtest.crowd.population import people
 from loadtest.crowd.protocol import Phone, Sale, Shop, sale_from
 from loadtest.demo.screen import LineView, Screen, View
-from loadtest.wires.loop import Wire
+from loadtest.wires.loop import LoopWire
 
 SALE = "concert"
 DROP_MAX_S = 70.0
@@ -92,7 +92,7 @@ class DropRun:
     async def go(self) -> Evidence:
         self._clock = asyncio.get_running_loop().time
         self._started = self._clock()
-        async with Wire(dice=self._dice, observer=self._journal.observe) as wire:
+        async with LoopWire(dice=self._dice, observer=self._journal.observe) as wire:
             self._wire = wire
             buyers = await self._assemble()
             # What the crowd consists of stays; searching it for garbage would only steal time from the run.
@@ -139,9 +139,9 @@ class DropRun:
         drop = Drop(
             sale=sale,
             cache=self._cache,
+            screen=Cdn(self._cache),
             journal=self._journal,
             opens_at=self._opens_at,
-            clock=self._clock,
             wall_ms=lambda: time.time_ns() // 1_000_000,
         )
         crowd = people(
@@ -213,10 +213,10 @@ class DropRun:
     async def _follow_the_clock(self) -> None:
         await asyncio.sleep(self._draws_at - self._clock())
         self._chapter = "draw"
-        while not self._cache.look().is_drawn:  # noqa: ASYNC110 - a document, not an event
+        while not self._cache.newest().is_drawn:  # noqa: ASYNC110 - a document, not an event
             await asyncio.sleep(POLL_S)
         after_s = self._evidence.draw.drawn_after_s = round(self._clock() - self._draws_at, 2)
-        lobby = sum(lane.lobby for lane in self._cache.look().lanes.values())
+        lobby = sum(lane.lobby for lane in self._cache.newest().lanes.values())
         self._screen.say(f"The lobby closed with {lobby:,} people; the draw was public {after_s:.1f} s later.")
         await asyncio.sleep(self._opens_at - self._clock())
         self._chapter = "drop"

@@ -20,7 +20,7 @@ from rich.table import Table
 from loadtest.books.stack import Stack, StackError, allow_open_files
 from loadtest.storm.storm import Plan, StormRun, report
 from loadtest.storm.weather import PROFILE
-from loadtest.wires.loop import Outage
+from loadtest.wires.port import Outage
 
 RUN = Path(".run")
 HOME = RUN / "storm"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Order, Phone, Refusal, Shop
-from loadtest.wires.loop import Outage, Wire
+from loadtest.wires.port import Outage, Wire
 
 ORDERS_PER_PHONE = 4
 PHONES_AT_ONCE = 96

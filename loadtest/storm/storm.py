@@ -21,7 +21,8 @@ from loadtest.crowd.protocol import Shop
 from loadtest.storm.books import Claimed, Trade, Verdict, judge
 from loadtest.storm.payers import PAYING_SHARE, Memory, Payers
 from loadtest.storm.weather import BEGINNING, CALM, HOLES, Weather
-from loadtest.wires.loop import NOTHING_CAME, Outage, Wire
+from loadtest.wires.loop import LoopWire
+from loadtest.wires.port import NOTHING_CAME, Outage, Wire
 
 SALE = "storm"
 SKUS = ("storm-floor", "storm-stand", "storm-balcony")
@@ -78,7 +79,7 @@ class StormRun:
         dice = random.Random(self._plan.seed)
         timeout = aiohttp.ClientTimeout(total=10)
         async with (
-            Wire(dice=dice, observer=self._observe) as wire,
+            LoopWire(dice=dice, observer=self._observe) as wire,
             aiohttp.ClientSession(timeout=timeout) as session,
         ):
             weather = Weather(session, self._stack, dice=dice)

@@ -1,12 +1,9 @@
-"""HTTP for thousands of phones in one process: keep-alive connections, and the patience to ask again.
+"""Thousands of phones in one process on asyncio: HTTP over keep-alive connections.
 
 Why not a client library: on two cores the generator shares the machine with what it measures, and with aiohttp's
 client (about 300 microseconds of CPU per request) the phones queued for the generator itself at the opening, for
 seconds. This reads only what an honest JSON API sends, HTTP/1.1 with a Content-Length; anything else counts as a
 broken connection. Connections are bounded per server, and a phone that waits for one is waiting: the time counts.
-
-A request that finds no answer is repeated with growing pauses, never earlier than `retry_after_ms`; whoever asks
-must therefore send only what may be repeated. Refusals are replies; an outage raises when patience ends.
 """
 
 from __future__ import annotations
@@ -14,45 +11,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Self, cast
 
 import orjson
 from yarl import URL
 
+from loadtest.wires.network import Network
+from loadtest.wires.port import ATTEMPT_TIMEOUT_S, Observer, Reply, Signal, T, Wire
+
 CONNECTIONS_MAX = 384
 """To one server. Phones of a real drop have one each; so many to two servers fit a usual limit of open files."""
-ATTEMPT_TIMEOUT_S = 8.0
-"""From sending to the answer; the wait for a connection is not the engine's silence."""
-BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 2.0
-PATIENCE_S = 40.0
-"""How long a phone repeats one request through outages before it tells its owner."""
 IDLE_MAX_S = 5.0
 """Shorter than any server keeps a silent connection; WeChat's front end closes it after eight seconds."""
-
-Body = dict[str, Any]
-Observer = Callable[[str, str, float], None]
-"""Is told the kind of request, its outcome (a status, a code, or `outage:` and why) and the seconds it took."""
-
-NOTHING_CAME = (OSError, TimeoutError, orjson.JSONDecodeError)
-"""What a single attempt raises when no whole answer came."""
-
-
-class Outage(Exception):
-    """Nobody answered, or only with 5xx, until the phone's patience ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    status: int
-    body: Body
-
-    @property
-    def outcome(self) -> str:
-        """The status of a success, the code of a refusal."""
-        return str(self.status if self.status < 400 else self.body.get("code", self.status))
 
 
 class _Connection(asyncio.Protocol):
@@ -174,13 +146,30 @@ class _Server:
                 return
 
 
-class Wire:
-    """All connections of one process; use as a context."""
+class LoopWire(Wire):
+    """Phones on asyncio; use as a context."""
 
-    def __init__(self, *, dice: random.Random, observer: Observer) -> None:
-        self._dice = dice
-        self._observer = observer
+    def __init__(self, *, dice: random.Random, observer: Observer, network: Network | None = None) -> None:
+        super().__init__(dice=dice, observer=observer, network=network)
         self._servers: dict[tuple[str, int], _Server] = {}
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def signal(self) -> asyncio.Event:
+        return asyncio.Event()
+
+    async def sleep(self, seconds: float, *, unless: Signal | None = None) -> None:
+        if unless is None:
+            await asyncio.sleep(seconds)
+            return
+        assert isinstance(unless, asyncio.Event)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await unless.wait()
+
+    async def together(self, *works: Coroutine[Any, Any, T]) -> list[T]:
+        return list(await asyncio.gather(*works))
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,7 +181,6 @@ class Wire:
     async def once(
         self, method: str, url: URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Reply:
-        """Send one request once. Raises one of NOTHING_CAME when no whole answer comes."""
         place = (str(url.host), int(url.port or 80))
         server = self._servers.get(place)
         if server is None:
@@ -213,42 +201,6 @@ class Wire:
             silence.cancel()
             server.give_back(connection)
         return Reply(status, orjson.loads(raw) if raw else {})
-
-    async def ask(
-        self,
-        kind: str,
-        method: str,
-        url: URL,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Reply:
-        """Send a request that may be repeated, until an answer below 500 comes.
-
-        The observer hears of every outage on the way and once of the answer, with the time since the first
-        attempt: that is what the buyer waited. Raises Outage when patience ends.
-        """
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        backoff_s = BACKOFF_FIRST_S
-        while True:
-            after_ms: object = None
-            try:
-                reply = await self.once(method, url, headers=headers, body=body)
-            except NOTHING_CAME as broken:
-                outcome = "timeout" if isinstance(broken, TimeoutError) else "connection"
-            else:
-                outcome = reply.outcome
-                if reply.status < 500:
-                    self._observer(kind, outcome, clock() - started)
-                    return reply
-                after_ms = reply.body.get("retry_after_ms")
-            self._observer(kind, f"outage:{outcome}", clock() - started)
-            if clock() - started > PATIENCE_S:
-                raise Outage(f"{kind}: {outcome}")
-            least_s = after_ms / 1000 if isinstance(after_ms, int) else 0.0
-            await asyncio.sleep(max(least_s, backoff_s * (0.5 + self._dice.random())))
-            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
 
 
 def _request(method: str, url: URL, head: str, *, headers: Mapping[str, str] | None, body: bytes | None) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from yarl import URL
 
-from loadtest.wires.loop import Wire
+from loadtest.wires.loop import LoopWire
 
 Answer = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
 
@@ -57,12 +57,12 @@ async def heard() -> list[str]:
 
 
 @pytest.fixture
-async def wire(heard: list[str]) -> AsyncIterator[Wire]:
-    async with Wire(dice=random.Random(1), observer=lambda _kind, outcome, _s: heard.append(outcome)) as wire:
+async def wire(heard: list[str]) -> AsyncIterator[LoopWire]:
+    async with LoopWire(dice=random.Random(1), observer=lambda _kind, outcome, _s: heard.append(outcome)) as wire:
         yield wire
 
 
-async def test_requests_in_a_row_share_one_connection(wire: Wire, server: tuple[Misbehaving, URL]) -> None:
+async def test_requests_in_a_row_share_one_connection(wire: LoopWire, server: tuple[Misbehaving, URL]) -> None:
     behaviour, url = server
 
     for _ in range(5):
@@ -72,7 +72,7 @@ async def test_requests_in_a_row_share_one_connection(wire: Wire, server: tuple[
 
 
 async def test_a_refusal_is_an_answer_and_is_not_repeated(
-    wire: Wire, server: tuple[Misbehaving, URL], heard: list[str]
+    wire: LoopWire, server: tuple[Misbehaving, URL], heard: list[str]
 ) -> None:
     behaviour, url = server
 
@@ -86,7 +86,7 @@ async def test_a_refusal_is_an_answer_and_is_not_repeated(
 
 
 async def test_a_503_is_repeated_not_before_the_wait_it_names(
-    wire: Wire, server: tuple[Misbehaving, URL], heard: list[str]
+    wire: LoopWire, server: tuple[Misbehaving, URL], heard: list[str]
 ) -> None:
     behaviour, url = server
 
@@ -107,7 +107,7 @@ async def test_a_503_is_repeated_not_before_the_wait_it_names(
 
 
 async def test_a_connection_broken_before_the_answer_is_repeated_on_another(
-    wire: Wire, server: tuple[Misbehaving, URL], heard: list[str]
+    wire: LoopWire, server: tuple[Misbehaving, URL], heard: list[str]
 ) -> None:
     behaviour, url = server
 
@@ -125,7 +125,7 @@ async def test_a_connection_broken_before_the_answer_is_repeated_on_another(
     assert behaviour.connections == 2
 
 
-async def test_an_answer_in_pieces_is_put_together(wire: Wire, server: tuple[Misbehaving, URL]) -> None:
+async def test_an_answer_in_pieces_is_put_together(wire: LoopWire, server: tuple[Misbehaving, URL]) -> None:
     behaviour, url = server
 
     async def in_pieces(_: int, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +140,7 @@ async def test_an_answer_in_pieces_is_put_together(wire: Wire, server: tuple[Mis
 
 
 async def test_the_answer_of_a_cancelled_request_reaches_nobody_else(
-    wire: Wire, server: tuple[Misbehaving, URL]
+    wire: LoopWire, server: tuple[Misbehaving, URL]
 ) -> None:
     behaviour, url = server
 
