@@ -79,7 +79,7 @@ class Buyer:
     async def _act(self) -> None:
         arrives_at = self._drop.opens_at + self._persona.arrives_s
         await self._phone.until(arrives_at)
-        self._journal.arrival_lag_s.append(max(0.0, self._phone.now() - arrives_at))
+        self._journal.arrive(lag_s=max(0.0, self._phone.now() - arrives_at))
         self._enter(Stage.WAITING)
         refusal = await self._phone.login()
         if refusal is not None:

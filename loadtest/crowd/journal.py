@@ -14,6 +14,8 @@ from loadtest.books.verdict import Told, reachable
 from loadtest.crowd.fairness import Claiming
 from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Order, Phone
+from loadtest.recording.kinds import PAID
+from loadtest.recording.recorder import Recorder
 
 ORDER = "order"
 
@@ -29,8 +31,14 @@ class Stage(enum.Enum):
     LEFT = "left"
 
 
+MISSED_S = 1.0
+"""Whoever sets out later than this after their moment was missed: the generator could not carry them."""
+
+
 class Journal:
-    def __init__(self, *, buyer_count: int) -> None:
+    def __init__(self, *, buyer_count: int, recorder: Recorder | None = None) -> None:
+        """`recorder` hears of everything with its time."""
+        self._recorder = recorder
         self.stages: Counter[Stage] = Counter({Stage.COMING: buyer_count})
         self.leavings: Counter[str] = Counter()
         self.complaints: Counter[str] = Counter()
@@ -61,6 +69,8 @@ class Journal:
     def observe(self, kind: str, outcome: str, elapsed_s: float) -> None:
         """Hears of every request on the wire; see `protocol.Observer`."""
         self.outcomes[kind, outcome] += 1
+        if self._recorder is not None:
+            self._recorder.observe(kind, outcome, elapsed_s)
         if kind != ORDER or outcome.startswith("outage:"):
             return
         if outcome == "201":
@@ -69,6 +79,17 @@ class Journal:
         elif not outcome.isdigit():
             self.refusal_s.append(elapsed_s)
             self.refusals_at[self.second] += 1
+
+    def arrive(self, *, lag_s: float) -> None:
+        """Somebody set out, so long after they meant to."""
+        self.arrival_lag_s.append(lag_s)
+        if self._recorder is not None:
+            self._recorder.arrive(missed=lag_s > MISSED_S)
+
+    def paid(self, *, waited_s: float) -> None:
+        """Somebody was told that the order is paid, so long after the money moved."""
+        if self._recorder is not None:
+            self._recorder.observe(PAID, "200", waited_s)
 
     def move(self, before: Stage, after: Stage) -> None:
         self.stages[before] -= 1

@@ -97,12 +97,15 @@ class Till:
 
     async def _follow(self, told: Told) -> str | None:
         """Read the order until the engine has decided about the money."""
-        wait_s = FOLLOW_FIRST_S
+        wait_s, began_s = FOLLOW_FIRST_S, self._phone.now()
         while told.state not in SETTLED:
             await self._phone.rest(wait_s)
             wait_s = min(1.5 * wait_s, FOLLOW_MAX_S)
             await self._read(told)
-        return None if told.state == "paid" else "paid too late, refunded"
+        if told.state == "paid":
+            self._journal.paid(waited_s=self._phone.now() - began_s)
+            return None
+        return "paid too late, refunded"
 
     async def _read(self, told: Told) -> None:
         order = await self._phone.read(told.order_no)

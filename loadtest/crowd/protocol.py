@@ -119,14 +119,18 @@ class Shop:
 class Phone:
     """One buyer's mini program: an openid at WeChat, a seal at the engine, and the calls it makes."""
 
-    __slots__ = ("_due_s", "_headers", "_shop", "_wire", "openid")
+    __slots__ = ("_due_s", "_headers", "_shop", "_wire", "openid", "seal")
 
-    def __init__(self, wire: Wire, shop: Shop, *, openid: str) -> None:
+    def __init__(self, wire: Wire, shop: Shop, *, openid: str, seal: str | None = None) -> None:
+        """`seal` is what the engine gave this openid before, on another phone's wire."""
         self._wire = wire
         self._shop = shop
         self._headers: dict[str, str] = {}
         self._due_s: float | None = None
         self.openid = openid
+        self.seal = seal
+        if seal is not None:
+            self._show(seal)
 
     @property
     def is_logged_in(self) -> bool:
@@ -172,13 +176,14 @@ class Phone:
                 "login", "POST", self._shop.login, body=orjson.dumps({"code": code.body.get("code", "")})
             )
             if reply.status == 200:
-                self._headers = {
-                    "Authorization": f"Bearer {reply.body['seal']}",
-                    "X-Forwarded-For": address_of(self.openid),
-                }
+                self._show(reply.body["seal"])
                 return None
             refusal = _refusal_from(reply)
         return refusal
+
+    def _show(self, seal: str) -> None:
+        self.seal = seal
+        self._headers = {"Authorization": f"Bearer {seal}", "X-Forwarded-For": address_of(self.openid)}
 
     async def line(self) -> Body | Refusal:
         """The shared document, from the engine itself."""

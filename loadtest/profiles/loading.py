@@ -1,0 +1,83 @@
+"""Finding a profile, reading it, and saying what is wrong with it, all at once, in a person's words."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from loadtest.profiles.profile import Profile
+
+FOLDER = Path(__file__).parent
+
+
+class ProfileInvalid(Exception):
+    """The profile cannot be played; the message names the file and every mistake in it."""
+
+
+def names() -> list[str]:
+    """The profiles that come with the lab."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(wanted: str, *, changes: Mapping[str, Any] | None = None) -> Profile:
+    """A profile by its name, or from a file (whatever ends in .toml). `changes` maps dotted keys to values that
+    replace those of the file. Raises ProfileInvalid."""
+    path = Path(wanted) if wanted.endswith(".toml") else FOLDER / f"{wanted}.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        if path.parent == FOLDER:
+            raise ProfileInvalid(_unknown(wanted)) from None
+        raise ProfileInvalid(f"{path} cannot be read: {problem.strerror}") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ProfileInvalid(f"{path} is not TOML: {problem}") from None
+    for key, value in (changes or {}).items():
+        _change(document, key, value)
+    try:
+        profile = Profile.model_validate(document)
+    except ValidationError as problem:
+        raise ProfileInvalid(_in_words(path, problem)) from None
+    if profile.story.name != path.stem:
+        raise ProfileInvalid(f"{path}: story.name is {profile.story.name}, the file's name says {path.stem}")
+    return profile
+
+
+def digest(profile: Profile) -> str:
+    """Twelve hexadecimal digits: the same for two runs of the same story with the same numbers."""
+    return sha256(orjson.dumps(profile.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+
+
+def _change(document: dict[str, Any], key: str, value: Any) -> None:
+    *tables, last = key.split(".")
+    here = document
+    for table in tables:
+        here = here.setdefault(table, {})
+    here[last] = value
+
+
+def _unknown(wanted: str) -> str:
+    near = difflib.get_close_matches(wanted, names(), n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return f"There is no profile called {wanted}.{meant} There are: {', '.join(names())}. Or give a file: ./my.toml"
+
+
+def _in_words(path: Path, problem: ValidationError) -> str:
+    lines = []
+    for mistake in problem.errors(include_url=False):
+        where = ".".join(str(step) for step in mistake["loc"]) or "the file"
+        what = mistake["msg"].removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden":
+            what = "is no key of a profile"
+        elif mistake["type"] == "missing":
+            what = "is missing"
+        lines.append(f"  {where}: {what}")
+    return f"{path} cannot be played:\n" + "\n".join(lines)
