@@ -15,7 +15,7 @@ import time
 from rich.console import Console
 
 from bench import machine, report
-from bench.figures import FIGURES, FULL, HOUSES, QUICK, Bench, House, RoundSpoilt, server_core
+from bench.figures import FIGURES, FULL, GROUPS, HOUSES, QUICK, Bench, House, RoundSpoilt, server_core
 from bench.servers import ROOT, Servers
 from bench.stack import Stack
 from engine.cli.unit_costs import NAMES, SHIPPED
@@ -29,10 +29,10 @@ BUSY_LOAD = 0.5
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description="Measure against yardsticks.")
     arguments.add_argument("--quick", action="store_true", help="short rounds, two or three minutes in all")
-    arguments.add_argument("--only", action="append", choices=tuple(FIGURES), help="one figure's name; repeat")
+    arguments.add_argument("--only", action="append", choices=(*FIGURES, *GROUPS), help="one figure's name; repeat")
     arguments.add_argument("--ship", action="store_true", help="also renew what `floodgate plan` reckons with")
     given = arguments.parse_args()
-    wanted = given.only or FIGURES
+    wanted = [figure for name in given.only or FIGURES for figure in GROUPS.get(name, [name])]
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     began_at = time.monotonic()
@@ -80,6 +80,7 @@ def _measure(house: House, names: list[str], *, quick: bool, console: Console, f
             bench.conclude()
         found.efforts += bench.efforts
         found.unit_costs |= bench.unit_costs
+        found.curves += bench.curves
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from bench.saturation.curve import Curve
+from bench.saturation.curve import document as drawn
+
 # A generator this busy may be what is measured.
 GENERATOR_SHARE_MAX = 0.8
 
@@ -63,6 +66,7 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
     efforts: list[Effort] = field(default_factory=list)
     unit_costs: dict[str, float] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
     spoilt: list[str] = field(default_factory=list)
 
 
@@ -114,6 +118,7 @@ def write(path: Path, *, machine: str, load: float, found: Report) -> None:
             for one in found.figures
         ],
         "unit_costs": {name: _short(cost) for name, cost in found.unit_costs.items()},
+        "curves": {curve.name: drawn(curve) for curve in found.curves},
         "rounds": [
             {
                 "name": effort.name,
@@ -173,6 +178,34 @@ def show(console: Console, *, machine: str, found: Report) -> None:
             + (f"\n{effort.note}" if effort.note else ""),
         )
     console.print(table)
+    for curve in found.curves:
+        console.print(_curve(curve))
+
+
+def _curve(curve: Curve) -> Table:
+    table = Table(
+        title=f"{curve.name}: offered against goodput, {curve.connections:,} connections, {curve.deadline_s:g} s",
+        title_justify="left",
+    )
+    for name in ("of peak", "offered/s", "goodput/s", "spread", "late/s", "refused/s", "turned away/s"):
+        table.add_column(name, justify="right")
+    for name in ("p50 ms", "p99 ms", "generator", "behind ms"):
+        table.add_column(name, justify="right")
+    for point in curve.points:
+        table.add_row(
+            f"{point.share:g}",
+            f"{point.offered_per_s:,.0f}",
+            f"{point.goodput_per_s:,.0f}",
+            f"{point.lowest_per_s:,.0f} to {point.highest_per_s:,.0f}",
+            f"{point.late_per_s:,.0f}",
+            f"{point.refused_per_s:,.0f}",
+            f"{point.turned_away_per_s:,.0f}",
+            f"{point.p50_ms:.1f}",
+            f"{point.p99_ms:.1f}",
+            f"{point.sender_share:.0%}",
+            f"{point.lag_ms:.0f}",
+        )
+    return table
 
 
 def _short(number: float) -> float:

@@ -14,6 +14,7 @@ PAST, FUTURE = "2020-01-01T00:00:00", "2098-01-01T00:00:00"
 LIVE, LOBBY, FEW, MANY, TILL, DOORS, LOST = "live", "lobby", "few", "many", "till", "doors", "lost"
 # One that is bought empty before it is measured, and one that never ends.
 SOLD_OUT, OPEN = "soldout", "open"
+SOLD_OUT_UNITS = 100
 
 _EVENT = """
 time_zone = "UTC"
@@ -69,7 +70,8 @@ LINING = (
     SaleSpec(sale_id=DOORS, units=1000, opens_at=FUTURE),
     SaleSpec(sale_id=LOST, units=1000, opens_at=FUTURE),
 )
-SELLING = (SaleSpec(sale_id=SOLD_OUT, units=100), SaleSpec(sale_id=OPEN, units=5_000_000))
+SELLING = (SaleSpec(sale_id=SOLD_OUT, units=SOLD_OUT_UNITS), SaleSpec(sale_id=OPEN, units=5_000_000))
+FLOODED = (SaleSpec(sale_id=LIVE, units=1000), SaleSpec(sale_id=FEW, units=1000, rate_per_s=1), *SELLING)
 
 
 def sale_file(specs: Sequence[SaleSpec]) -> str:

@@ -23,10 +23,17 @@ from bench.figures.opening import doors, recovery
 from bench.figures.ordering import orders, redis_time
 from bench.figures.paying import callbacks, checkouts
 from bench.figures.reading import polls, refusals
+from bench.figures.saturating import (
+    saturated_checkouts,
+    saturated_joins,
+    saturated_orders,
+    saturated_polls,
+    saturated_refusals,
+)
 from bench.report import Figure
-from bench.sales import LINING, SELLING, SaleSpec
+from bench.sales import FLOODED, LINING, SELLING, SaleSpec
 
-__all__ = ["FIGURES", "FULL", "HOUSES", "QUICK", "Bench", "House", "RoundSpoilt", "server_core"]
+__all__ = ["FIGURES", "FULL", "GROUPS", "HOUSES", "QUICK", "Bench", "House", "RoundSpoilt", "server_core"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +62,18 @@ HOUSES = (
             "callbacks": callbacks,
         },
     ),
+    House(
+        "flooded",
+        FLOODED,
+        {
+            "saturation-polls": saturated_polls,
+            "saturation-joins": saturated_joins,
+            "saturation-refusals": saturated_refusals,
+            "saturation-orders": saturated_orders,
+            "saturation-checkouts": saturated_checkouts,
+        },
+    ),
 )
 FIGURES = [name for house in HOUSES for name in house.figures]
+# One word for several figures.
+GROUPS = {"saturation": [name for name in FIGURES if name.startswith("saturation-")]}

@@ -14,6 +14,7 @@ from bench.generator import Measured, Plan, generate
 from bench.machine import CpuUse, cores, cpu_use
 from bench.report import Effort
 from bench.sales import OPEN
+from bench.saturation.curve import Curve
 from bench.servers import Servers
 from bench.stack import Stack
 
@@ -38,10 +39,23 @@ class Pace:
     connections: int = 64
     order_connections: int = 256
     shoppers: int = 64
+    # Of a saturation curve: one point for each share of the peak, short ones, for there are many.
+    flood_shares: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
+    flood_warm_s: float = 0.3
+    flood_measure_s: float = 1.2
 
 
 FULL = Pace(rounds=5, warm_s=0.5, measure_s=2.5, checkouts=3000, batches=40)
-QUICK = Pace(rounds=2, warm_s=0.3, measure_s=1.5, checkouts=800, batches=20, doors_people=200_000)
+QUICK = Pace(
+    rounds=2,
+    warm_s=0.3,
+    measure_s=1.5,
+    checkouts=800,
+    batches=20,
+    doors_people=200_000,
+    flood_shares=(0.5, 1.0, 2.0, 10.0),
+    flood_measure_s=0.8,
+)
 
 
 class RoundSpoilt(Exception):
@@ -60,6 +74,7 @@ class Bench:
     notes: dict[str, str] = field(default_factory=dict)
     efforts: list[Effort] = field(default_factory=list)
     unit_costs: dict[str, float] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
     begun: set[str] = field(default_factory=set)
 
     def load(
@@ -74,6 +89,7 @@ class Bench:
         connections: int | None = None,
         marker: bytes = b"HTTP/1.1",
         core: int | None = None,
+        measure_s: float | None = None,
     ) -> Measured:
         """One round; RoundSpoilt unless every answer has the expected status and the marker."""
         plan = Plan(
@@ -81,7 +97,7 @@ class Bench:
             requests=send,
             connections=connections or self.pace.connections,
             warm_s=self.pace.warm_s,
-            measure_s=self.pace.measure_s,
+            measure_s=measure_s or self.pace.measure_s,
             repeat=repeat,
             marker=marker,
             core=core,

@@ -11,32 +11,40 @@ from bench.figures.common import (
     RoundSpoilt,
     generator_core,
     interleave,
+    paid_count,
     server_core,
     wait_until_paid,
 )
 from bench.figures.lining import FEW_PEOPLE, MANY_PEOPLE, begin, fill
 from bench.report import Figure, figure
-from bench.sales import MANY, SELLING, SOLD_OUT
+from bench.sales import MANY, SOLD_OUT, SOLD_OUT_UNITS
 from bench.shoppers import ErrandPlan, shop
+
+
+def sell_out(bench: Bench) -> None:
+    """Buy a sale empty, once: every unit is paid for, and the workers know it."""
+    stack = bench.stack
+    if paid_count(stack, SOLD_OUT) == SOLD_OUT_UNITS:
+        return
+    bought = shop(
+        ErrandPlan(
+            engine_port=stack.port,
+            simulator_port=stack.simulator_port,
+            errands=buyers.errands(stack, SOLD_OUT, SOLD_OUT_UNITS),
+            shoppers=bench.pace.shoppers,
+        )
+    )
+    if bought.done != SOLD_OUT_UNITS:
+        raise RoundSpoilt(f"the sale could not be sold out: {bought.failed}")
+    wait_until_paid(stack, SOLD_OUT, SOLD_OUT_UNITS)
+    time.sleep(1.0)  # for the last confirmation to reach Redis, and the workers' snapshot
 
 
 def refusals(bench: Bench) -> list[Figure]:
     """Sold out, told per second by one web worker on one core: each request another buyer, pass and key."""
     stack = bench.stack
     stack.serve(1, core=server_core())
-    units = next(spec.units for spec in SELLING if spec.sale_id == SOLD_OUT)
-    bought = shop(
-        ErrandPlan(
-            engine_port=stack.port,
-            simulator_port=stack.simulator_port,
-            errands=buyers.errands(stack, SOLD_OUT, units),
-            shoppers=bench.pace.shoppers,
-        )
-    )
-    if bought.done != units:
-        raise RoundSpoilt(f"the sale could not be sold out: {bought.failed}")
-    wait_until_paid(stack, SOLD_OUT, units)
-    time.sleep(1.0)  # for the last confirmation to reach Redis, and the workers' snapshot
+    sell_out(bench)
 
     send = buyers.refused(stack, SOLD_OUT, bench.pace.refused_buyers)
 

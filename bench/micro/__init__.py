@@ -1,1 +1,1 @@
-"""The small pieces of the hot path, each beside a yardstick in one table: `pytest bench/micro`."""
+"""The small pieces of the hot path, each beside a yardstick: `make bench-units`; docs/benchmarks.md tells how."""

@@ -1,4 +1,4 @@
-"""Claims as the worker makes them, for the micro benchmarks."""
+"""Claims as the worker makes them, and the passes that they show."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bench.passes import written
 from engine.infra.keys import SaleKeys
 from engine.infra.redis import RedisStore
-from engine.line.place import NONCE_BYTES
+from engine.line.place import BUYER_BYTES, NONCE_BYTES
 from engine.stock.claim import BODY_DIGEST_BYTES, Claim, Item
 
 SKU = "day1-floor"
@@ -19,7 +19,7 @@ def fresh_claims(count: int) -> list[Claim]:
         Claim(
             request_id=secrets.token_bytes(16),
             body_digest=secrets.token_bytes(BODY_DIGEST_BYTES),
-            buyer=secrets.token_bytes(16),
+            buyer=secrets.token_bytes(BUYER_BYTES),
             order_no=secrets.token_hex(16),
             items=ITEMS,
             nonce=secrets.token_bytes(NONCE_BYTES),

@@ -1,31 +1,15 @@
-"""Packing a full batch for the reserve script, against writing the same as JSON."""
+"""Packing a full batch for the reserve script, as a worker does it: from claims to the arguments of the command."""
 
-import msgpack
-import orjson
-import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
-
+from bench.micro.beside import Beside
 from bench.micro.claims import fresh_claims
+from bench.micro.sending import CatchingStore, command_of
+from bench.micro.yardsticks import python_steps
+from engine.infra.keys import SaleKeys
+from engine.stock.stock import Stock
 
 BATCH = 250
 
 
-@pytest.mark.benchmark(group="a batch of 250 claims is packed")
-def test_yardstick_the_same_as_json(benchmark: BenchmarkFixture) -> None:
-    rows = [
-        [
-            claim.request_id.hex(),
-            claim.body_digest.hex(),
-            claim.buyer.hex(),
-            claim.order_no,
-            ["day1-floor", 1],
-        ]
-        for claim in fresh_claims(BATCH)
-    ]
-    benchmark(lambda: orjson.dumps([orjson.dumps(row).decode() for row in rows]))
-
-
-@pytest.mark.benchmark(group="a batch of 250 claims is packed")
-def test_pack_a_batch(benchmark: BenchmarkFixture) -> None:
-    claims = fresh_claims(BATCH)
-    benchmark(lambda: msgpack.packb([claim.pack() for claim in claims], use_bin_type=False))
+def test_a_batch_of_250_claims_is_packed(beside: Beside) -> None:
+    stock, keys, claims = Stock(CatchingStore()), SaleKeys.of("micro"), fresh_claims(BATCH)
+    beside(lambda: command_of(stock.reserve(keys, 1, claims)), python_steps)

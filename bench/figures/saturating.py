@@ -1,0 +1,85 @@
+"""Saturation: what comes through while ever more is offered, up to ten times what the server can do.
+
+Polls, refusals and joins by one worker on a core of its own; orders and paid checkouts by the whole stack.
+"""
+
+from __future__ import annotations
+
+from bench import buyers, requests
+from bench.crowds import queue_up
+from bench.figures.common import Bench, paid_count, server_core
+from bench.figures.flooding import Kind, saturate
+from bench.figures.reading import sell_out
+from bench.report import Figure
+from bench.sales import FEW, LIVE, OPEN, SOLD_OUT
+
+FEW_PEOPLE = 1000
+SHOPPERS = 256
+# Three requests, and WeChat between them; WeChat itself waits so long for one answer.
+CHECKOUT_DEADLINE_S = 5.0
+
+POLLS = Kind(
+    name="polls",
+    prepare=lambda bench, count: [requests.line_poll(FEW)],
+    marker=b'"phase"',
+    repeat=True,
+)
+REFUSALS = Kind(
+    name="refusals",
+    prepare=lambda bench, count: buyers.refused(bench.stack, SOLD_OUT, bench.pace.refused_buyers),
+    wanted=409,
+    marker=b'"SOLD_OUT"',
+    repeat=True,
+)
+JOINS = Kind(
+    name="joins",
+    prepare=lambda bench, count: buyers.joins(bench.stack, LIVE, count),
+    wanted=201,
+    per_s_max=40_000,
+)
+ORDERS = Kind(
+    name="orders",
+    prepare=lambda bench, count: buyers.orders(bench.stack, OPEN, count),
+    wanted=201,
+    per_s_max=25_000,
+    alone=False,
+    written=lambda bench: int(bench.stack.ask_ledger("select count(*) from orders where sale_id = $1", OPEN)),
+)
+CHECKOUTS = Kind(
+    name="paid checkouts",
+    prepare=lambda bench, count: buyers.errands(bench.stack, OPEN, count),
+    alone=False,
+    paid=True,
+    connections=SHOPPERS,
+    deadline_s=CHECKOUT_DEADLINE_S,
+    written=lambda bench: paid_count(bench.stack, OPEN),
+)
+
+
+def saturated_polls(bench: Bench) -> list[Figure]:
+    """Polls of the line, by one worker."""
+    bench.stack.serve(1, core=server_core())
+    queue_up(bench.stack, FEW, FEW_PEOPLE)
+    return saturate(bench, POLLS)
+
+
+def saturated_refusals(bench: Bench) -> list[Figure]:
+    """Sold-out answers, by one worker."""
+    bench.stack.serve(1, core=server_core())
+    sell_out(bench)
+    return saturate(bench, REFUSALS)
+
+
+def saturated_joins(bench: Bench) -> list[Figure]:
+    """Live joins, by one worker."""
+    return saturate(bench, JOINS)
+
+
+def saturated_orders(bench: Bench) -> list[Figure]:
+    """Durable orders, by the whole stack."""
+    return saturate(bench, ORDERS)
+
+
+def saturated_checkouts(bench: Bench) -> list[Figure]:
+    """Orders that are paid, by the whole stack and WeChat's simulator."""
+    return saturate(bench, CHECKOUTS)
