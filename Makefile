@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo payment-storm up test bench lint lock clean
+.PHONY: help install demo payment-storm up test bench bench-units lint lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ test: install  ## Run every test
 
 bench: install  ## Measure against yardsticks of the same run; writes .run/bench.json
 	@$(BIN)/python -m bench
+
+bench-units: install  ## Time the hot path's pieces beside yardsticks, against the kept baselines; SAVE=1 keeps new ones
+	@mkdir -p .run
+	@$(BIN)/python -m pytest -q bench/micro --benchmark-quiet --benchmark-json=.run/bench-units.json \
+		$(if $(SAVE),--save-baselines) $(UNITS_OPTIONS)
 
 lint: install  ## Style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -1,9 +1,8 @@
 """The gate of the unit benchmarks: is a unit slower than it was, beside its yardstick? Pure: figures in, verdicts out.
 
-A unit and its yardstick are timed in turns, round by round, so that a busy machine slows both; what counts is the
-ratio of each such pair, and no absolute time goes any further than that. The rounds are cut into blocks. A unit's
-ratio is the middle of its blocks, and that is what a baseline keeps. It is refused when even its lowest block is
-worse than the baseline allows: what disturbs a machine comes and goes, and a unit that became slower stays slow.
+A unit and its yardstick are timed in turns, round by round, so that a busy machine slows both. What counts is the
+ratio of each such pair, and its median over all rounds: no absolute time goes any further than that, and a round that
+was disturbed moves nothing. The rounds are also cut into blocks, whose medians show how steady the ratio was.
 
 It refuses to guess: a unit without a baseline does not pass.
 """
@@ -29,7 +28,7 @@ class BaselinesUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """What a unit costs in units of its yardstick: the middle, the lowest and the highest of its blocks."""
+    """What a unit costs in units of its yardstick: over all rounds, in the best block of them and in the worst."""
 
     middle: float
     low: float
@@ -60,7 +59,7 @@ def ratio_of(*, unit_s: Sequence[float], yardstick_s: Sequence[float], blocks: i
         raise ValueError(f"{len(pairs)} rounds are too few for {blocks} blocks")
     size = len(pairs) / blocks
     middles = [median(pairs[round(at * size) : round((at + 1) * size)]) for at in range(blocks)]
-    return Ratio(middle=median(middles), low=min(middles), high=max(middles))
+    return Ratio(middle=median(pairs), low=min(middles), high=max(middles))
 
 
 def judge(unit: str, ratio: Ratio, baseline: Ratio | None, *, tolerance: float = TOLERANCE) -> Verdict:
@@ -69,10 +68,10 @@ def judge(unit: str, ratio: Ratio, baseline: Ratio | None, *, tolerance: float =
         words = "no baseline yet: make bench-units SAVE=1 keeps one"
         return Verdict(unit=unit, ratio=ratio, baseline=None, holds=False, words=words)
     allowed = baseline.middle * tolerance
-    if ratio.low > allowed:
-        words = f"slower: never below {_short(ratio.low)} yardsticks, and {_short(allowed)} are allowed"
+    if ratio.middle > allowed:
+        words = f"slower: {_short(ratio.middle)} yardsticks, and {_short(allowed)} are allowed"
         return Verdict(unit=unit, ratio=ratio, baseline=baseline, holds=False, words=words)
-    faster = ratio.high * tolerance < baseline.middle
+    faster = ratio.middle * tolerance < baseline.middle
     words = "faster: a new baseline would keep it so" if faster else "holds"
     return Verdict(unit=unit, ratio=ratio, baseline=baseline, holds=True, words=words)
 

@@ -72,9 +72,14 @@ class Wire:
         return packed
 
     def ask(self, packed: list[bytes]) -> Any:
-        """The reply to these bytes."""
+        """The reply to one command."""
         self._connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
         return self._connection.read_response()
+
+    def ask_all(self, packed: list[bytes], *, count: int) -> list[Any]:
+        """The replies to so many commands, which travel together."""
+        self._connection.send_packed_command([b"".join(packed)])  # type: ignore[no-untyped-call]
+        return [self._connection.read_response() for _ in range(count)]
 
     def run(self, command: Command) -> Any:
         """The reply to a command, untimed."""

@@ -115,7 +115,7 @@ def test_10_looks_at_8_lanes_and_20_skus(beside: Beside, sale: MicroSale) -> Non
     yardstick, packed = sale.beside_small_reads(PaceScripts(sale.store).look(sale.live))
 
     def look() -> None:
-        for _ in range(LOOKS):
-            assert sale.wire.ask(packed)[0] == LookCode.SEEN
+        replies = sale.wire.ask_all(packed * LOOKS, count=LOOKS)
+        assert [reply[0] for reply in replies] == [LookCode.SEEN] * LOOKS
 
     beside(look, lambda: sale.wire.ask(yardstick))
