@@ -22,7 +22,7 @@ GOODPUTS: tuple[Goodput, ...] = get_args(Goodput)
 PAID = "paid"
 """The kind under which the crowd records that an order is paid as far as its buyer was told."""
 
-_BY_KIND: Mapping[str, Goodput] = {
+BY_REQUEST: Mapping[str, Goodput] = {
     "join": "joins",
     "line": "polls",
     "where": "polls",
@@ -31,6 +31,7 @@ _BY_KIND: Mapping[str, Goodput] = {
     "payment": "checkouts",
     PAID: "payments",
 }
+"""Kind of request to what its good answers are."""
 
 
 def goodput_of(kind: str, outcome: str) -> Goodput | None:
@@ -39,5 +40,10 @@ def goodput_of(kind: str, outcome: str) -> Goodput | None:
     if outcome.startswith("outage:"):
         return None
     if outcome.isdigit():
-        return _BY_KIND.get(kind)
+        return BY_REQUEST.get(kind) if int(outcome) < 400 else None
     return "refusals" if kind == "order" else None
+
+
+def requests_of(goodput: Goodput) -> tuple[str, ...]:
+    """The kinds of request that people make for it. A refusal comes of asking for an order."""
+    return ("order",) if goodput == "refusals" else tuple(kind for kind, good in BY_REQUEST.items() if good == goodput)
