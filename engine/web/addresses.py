@@ -30,11 +30,10 @@ class Addresses:
 
     def of(self, request: Request) -> str | None:
         """The client's address, or its /64; None when it is not known."""
-        transport = request.transport
-        peer = transport.get_extra_info("peername") if transport is not None else None
-        if not peer:
+        peer = request.connection.peer
+        if peer is None:
             return None
-        return self.client(peer[0], request.headers.get(FORWARDED_HEADER) if self._trusted else None)
+        return self.client(peer, request.headers.get(FORWARDED_HEADER) if self._trusted else None)
 
     def client(self, peer: str, forwarded: str | None) -> str | None:
         """The same for a peer and the header it sent, if any."""

@@ -1,33 +1,39 @@
 """Requests and answers, as the handlers see them.
 
-A handler takes a Request and returns a Response; a refusal is a Response too. The kit sits on aiohttp's low-level
-server, without its application layer, and writes an answer as one piece of bytes, because nothing between the parser
-and the handler is needed twenty thousand times a second.
+A handler takes a Request and returns a Response; a refusal is a Response too. The kit sits on aiohttp's parser and
+writes an answer as one piece of bytes, because nothing between the parser and the handler is needed twenty thousand
+times a second.
 """
 
 import asyncio
 import json
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, StreamReader
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import ERROR
 
 from engine import telemetry
 from engine.web.problems import BODIES, PROBLEMS, Code, problem_body
 
-Request: TypeAlias = web.BaseRequest
+if TYPE_CHECKING:
+    from engine.web.connection import Connection
 
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 LANGUAGE_CHARS = 2
 SLOW_DOWN = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)  # answers that carry Retry-After
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PLAIN_PATH = re.compile(r"/[^%?#]*$")  # means what it says; any other path is read by the book
 
 _status_lines = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _date: tuple[int, bytes] = (0, b"")
@@ -42,8 +48,41 @@ def _date_line() -> bytes:
     return _date[1]
 
 
+class Request:
+    """One request, as its connection read it. `content` is its body, which may still be on its way."""
+
+    __slots__ = ("_message", "connection", "content", "headers", "keep_alive", "method", "path")
+
+    def __init__(self, connection: "Connection", message: RawRequestMessage, content: StreamReader) -> None:
+        self.connection = connection
+        self.content = content
+        self.method = message.method
+        self.headers: Mapping[str, str] = message.headers
+        # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
+        self.keep_alive = message.version >= HttpVersion11 and not message.should_close
+        path = message.path
+        self.path = path if PLAIN_PATH.match(path) else message.url.path
+        self._message = message
+
+    @classmethod
+    def of_nothing(cls, connection: "Connection") -> "Request":
+        """What stands for bytes that are not HTTP."""
+        return cls(connection, ERROR, EMPTY_PAYLOAD)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What stands behind the question mark."""
+        return self._message.url.query
+
+    @property
+    def content_length(self) -> int | None:
+        """The announced length of the body, if any."""
+        length = self.headers.get("Content-Length")
+        return None if length is None else int(length)
+
+
 class Response:
-    """An answer with a complete body, written to the connection at once. What aiohttp's server asks of one."""
+    """An answer with a complete body, written to the connection at once."""
 
     __slots__ = ("body", "content_type", "headers", "keep_alive", "status")
 
@@ -58,34 +97,29 @@ class Response:
         self.status = status
         self.body = body
         self.content_type = content_type
-        self.headers = dict(headers) if headers else {}
+        self.headers = headers
         self.keep_alive = True
 
     def force_close(self) -> None:
         """Close the connection behind this answer."""
         self.keep_alive = False
 
-    async def prepare(self, request: Request) -> None:
-        """Write everything. Raises ConnectionResetError when the buyer has hung up."""
-        protocol = request.protocol
-        transport = protocol.transport
+    def write_to(self, request: Request) -> None:
+        """Write everything; nothing when the buyer has hung up."""
+        transport = request.connection.transport
         if transport is None:
-            raise ConnectionResetError("the connection is gone")
-        # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
-        self.keep_alive = self.keep_alive and request.keep_alive and request.version >= HttpVersion11
+            return
+        if not request.keep_alive:
+            self.keep_alive = False
         transport.write(self._head() if request.method == "HEAD" else self._head() + self.body)
-        if protocol.writing_paused:  # a reader who does not read must not fill our memory
-            await request._payload_writer.drain()  # noqa: SLF001 - there is no other way to wait for it
-
-    async def write_eof(self) -> None:
-        """Nothing is left to write."""
 
     def _head(self) -> bytes:
         """Everything before the body, the empty line included."""
         head = self._first_lines() + _date_line()
-        for name, value in self.headers.items():
-            assert "\n" not in value, "a header value is one line"
-            head += f"{name}: {value}\r\n".encode()
+        if self.headers:
+            for name, value in self.headers.items():
+                assert "\n" not in value, "a header value is one line"
+                head += f"{name}: {value}\r\n".encode()
         return head + (b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
 
     def _first_lines(self) -> bytes:
@@ -101,7 +135,8 @@ def _usual_head(status: int, content_type: str, length: int) -> bytes:
     return head.encode()
 
 
-Handler: TypeAlias = Callable[..., Awaitable[Response]]
+# A handler that has its answer at once returns it and needs no task; most are coroutines.
+Handler: TypeAlias = Callable[..., Response | Awaitable[Response]]
 
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -153,18 +188,19 @@ async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> by
     length = request.content_length
     if length is not None and length > bytes_max:
         raise BodyTooLarge
+    transport = request.connection.transport
+    if transport is not None and request.headers.get("Expect", "").lower() == "100-continue":
+        transport.write(CONTINUE)
+    parts = bytearray()
     try:
         async with asyncio.timeout(timeout_s):
-            if request.headers.get("Expect", "").lower() == "100-continue" and request.protocol.transport is not None:
-                request.protocol.transport.write(CONTINUE)
-            raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge from None
+            while not content.at_eof():
+                parts += await content.readany()
+                if len(parts) > bytes_max:  # it comes in chunks, with no length to go by
+                    raise BodyTooLarge
     except TimeoutError:
         raise BodyLate from None
-    if len(raw) > bytes_max:  # it came in chunks, with no length to go by
-        raise BodyTooLarge
-    return raw
+    return bytes(parts)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

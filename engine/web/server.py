@@ -1,9 +1,8 @@
-"""One listener: aiohttp's low-level server with limits on everything and a drain that fails no request.
+"""One listener: a route table on a socket, with limits on everything and a drain that fails no request.
 
 Limits: bytes of head and body, seconds for each of them, seconds for a whole request, requests at a time. A
-connection that has not sent a complete head within the head timeout is closed; that is the keep-alive timeout of
-aiohttp, which also ends idle connections. A client that does not take its answers within the time of a request loses
-its connection.
+connection that has not sent a complete head within the head timeout is closed, idle ones included. A client that does
+not take its answers within the time of a request loses its connection.
 
 Drain, on SIGTERM: readiness fails first, and every answer from then on closes its connection, so that keep-alive
 clients leave by themselves. After the notice the listener takes in what has begun and closes. Connections that are
@@ -12,34 +11,32 @@ that may be on its way. Streams have no end of their own, so they are ended at o
 """
 
 import asyncio
+import contextlib
+import math
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
 
 from engine import telemetry
 from engine.infra.outage import Outage, Overloaded
+from engine.web.connection import Connection
 from engine.web.http import BodyLate, BodyTooLarge, Request, Response, refuse
 from engine.web.listening import BACKLOG_COUNT, refuse_newcomers
 from engine.web.problems import Code
-from engine.web.routes import RouteTable
-from engine.web.streaming import Stream
+from engine.web.routes import Route, RouteTable
 
 log = structlog.get_logger(__name__)
 
-HEAD_LINE_BYTES_MAX = 4096
-HEAD_FIELD_BYTES_MAX = 4096
-HEAD_FIELDS_MAX = 64
 WATCH_EVERY_S = 0.5
-LEAVE_EVERY_S = 0.05
 # Long enough for a handshake that has begun; shorter than the second after which a client repeats a dropped SYN,
 # which must not meet this socket again.
 HANDSHAKE_S = 0.5
+FAREWELL_S = 1.0  # for the answers of requests that the end of a drain cuts off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,63 +50,6 @@ class Limits:
     concurrent_requests_max: int
 
 
-class _Connection(RequestHandler):
-    """One client's connection.
-
-    What is not HTTP gets a problem document. aiohttp's own `message` repeats what was sent: it goes nowhere, not
-    even into the log.
-    """
-
-    __slots__ = ("_patience", "_reader_timeout_s", "stream")
-
-    def __init__(self, server: web.Server, *, reader_timeout_s: float, **settings: Any) -> None:
-        super().__init__(server, **settings)
-        self._reader_timeout_s = reader_timeout_s
-        self._patience: asyncio.TimerHandle | None = None
-        self.stream: Stream | None = None
-
-    def pause_writing(self) -> None:
-        """The client does not read: what we wrote fills its window and our buffer."""
-        super().pause_writing()
-        if self.transport is not None:
-            self._patience = self._loop.call_later(self._reader_timeout_s, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._calm()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._calm()
-        if self.stream is not None:
-            self.stream.end()
-        super().connection_lost(exc)
-
-    def _calm(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-
-    def handle_error(  # type: ignore[override]  # our Response is all that the server asks of one
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> Response:
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer was already begun")
-        if status >= 500:
-            log.error("connection_failed", exc_info=exc)
-        response = refuse(request, Code.REQUEST_INVALID if status < 500 else Code.INTERNAL)
-        response.force_close()
-        return response
-
-
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
-
-
 @dataclass(slots=True)
 class Listener:
     """Serves a route table on one socket."""
@@ -118,89 +58,77 @@ class Listener:
     limits: Limits
     sock: socket.socket
     draining: bool = False
-    _running: "dict[asyncio.Task[object], float]" = field(default_factory=dict)  # when each began
-    _overdue: "set[asyncio.Task[object]]" = field(default_factory=set)
-    _server: _Server | None = None
-    _runner: web.ServerRunner | None = None
-    _site: web.SockSite | None = None
+    _connections: set[Connection] = field(default_factory=set)
+    _left: asyncio.Event = field(default_factory=asyncio.Event)  # no connection is there
+    _running: "dict[asyncio.Future[Response], float]" = field(default_factory=dict)  # when each began
+    _server: asyncio.Server | None = None
     _watch: "asyncio.Task[None] | None" = None
 
     async def start(self) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
-        limits = self.limits
-
-        def request_factory(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]
-            return web.BaseRequest(
-                message, payload, protocol, writer, task, loop, client_max_size=limits.body_bytes_max
-            )
-
-        self._server = _Server(
-            self._handle,  # type: ignore[arg-type]
-            request_factory=request_factory,
-            keepalive_timeout=limits.head_timeout_s,
-            tcp_keepalive=False,
-            access_log=None,
-            max_line_size=HEAD_LINE_BYTES_MAX,
-            max_field_size=HEAD_FIELD_BYTES_MAX,
-            max_headers=HEAD_FIELDS_MAX,
-            lingering_time=1.0,
-            auto_decompress=False,
-            reader_timeout_s=limits.request_timeout_s,
-        )
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
-        await self._runner.setup()
-        self._site = web.SockSite(self._runner, self.sock, backlog=BACKLOG_COUNT)
-        await self._site.start()
+        connect = partial(Connection, self, loop=loop, reader_timeout_s=self.limits.request_timeout_s)
+        self._server = await loop.create_server(connect, sock=self.sock, backlog=BACKLOG_COUNT)
         self._watch = loop.create_task(self._end_overdue())
 
-    async def _handle(self, request: Request) -> Response:
+    def opened(self, connection: Connection) -> None:
+        """Somebody has come."""
+        self._connections.add(connection)
+        self._left.clear()
+
+    def gone(self, connection: Connection) -> None:
+        """Somebody has left."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._left.set()
+
+    def serve(self, request: Request) -> None:
+        """Answer a request: at once where the handler can, else when its future is done."""
         found = self.table.find(request.method, request.path)
         if found is None:
-            return self._leave(self._no_route(request))
+            self._answer(request, self._no_route(request))
+            return
         route, taken = found
         running = self._running
         if len(running) >= self.limits.concurrent_requests_max:
-            return self._leave(refuse(request, Code.OVERLOADED))
-        task = asyncio.current_task()
-        assert task is not None
+            self._answer(request, refuse(request, Code.OVERLOADED))
+            return
         began_s = time.monotonic()
-        running[task] = began_s
         try:
-            response = await route.handler(request, *taken)
-        except asyncio.CancelledError:
-            if task not in self._overdue:
-                raise
-            task.uncancel()
-            response = refuse(request, Code.UNAVAILABLE)
-        except Overloaded:
-            response = refuse(request, Code.OVERLOADED)
-        except Outage as outage:
-            log.warning("unavailable", route=route.name, reason=str(outage))
-            response = refuse(request, Code.UNAVAILABLE)
-        except BodyTooLarge:
-            response = refuse(request, Code.BODY_TOO_LARGE)
-            response.force_close()
-        except BodyLate:
-            response = refuse(request, Code.REQUEST_TIMEOUT)
-            response.force_close()
-        except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
-            response = refuse(request, Code.BODY_INVALID)
-            response.force_close()
-        except Exception:
-            log.exception("request_failed", route=route.name)
-            response = refuse(request, Code.INTERNAL)
-        finally:
-            del running[task]
-            if self._overdue:
-                self._overdue.discard(task)
-        telemetry.answered(route.name, response.status, time.monotonic() - began_s)
-        return self._leave(response)
+            outcome = route.handler(request, *taken)
+        except Exception as error:
+            outcome = _failed(request, route, error)
+        if isinstance(outcome, Response):
+            self._conclude(request, route, began_s, outcome)
+            return
+        waiting = asyncio.ensure_future(outcome)
+        running[waiting] = began_s
+        waiting.add_done_callback(partial(self._finish, request, route, began_s))
 
-    def _leave(self, response: Response) -> Response:
+    def serve_broken(self, request: Request) -> None:
+        """What is not HTTP gets a problem document. What was sent is not repeated, not even in the log."""
+        response = refuse(request, Code.REQUEST_INVALID)
+        response.force_close()
+        self._answer(request, response)
+
+    def _finish(self, request: Request, route: Route, began_s: float, done: "asyncio.Future[Response]") -> None:
+        del self._running[done]
+        try:
+            response = done.result()
+        except asyncio.CancelledError:  # it took too long, or the process ends
+            response = refuse(request, Code.UNAVAILABLE)
+        except Exception as error:
+            response = _failed(request, route, error)
+        self._conclude(request, route, began_s, response)
+
+    def _conclude(self, request: Request, route: Route, began_s: float, response: Response) -> None:
+        telemetry.answered(route.name, response.status, time.monotonic() - began_s)
+        self._answer(request, response)
+
+    def _answer(self, request: Request, response: Response) -> None:
         if self.draining:
             response.force_close()
-        return response
+        request.connection.answer(request, response)
 
     def _no_route(self, request: Request) -> Response:
         methods = self.table.methods(request.path)
@@ -208,37 +136,63 @@ class Listener:
             return refuse(request, Code.UNKNOWN_ROUTE)
         asks = request.method == "OPTIONS"
         response = Response(status=204) if asks else refuse(request, Code.METHOD_NOT_ALLOWED)
-        response.headers["Allow"] = ", ".join(methods)
+        response.headers = {"Allow": ", ".join(methods)}
         return response
 
     async def _end_overdue(self) -> None:
-        """One look at all running requests every half second costs less than a timer in each of them."""
+        """One look at all requests and connections every half second costs less than a timer for each of them."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             telemetry.REQUESTS_RUNNING.set(len(self._running))
-            oldest_s = time.monotonic() - self.limits.request_timeout_s
-            for task, began_s in list(self._running.items()):
-                if began_s < oldest_s and task not in self._overdue:
-                    self._overdue.add(task)
-                    task.cancel()
+            now_s = time.monotonic()
+            oldest_s = now_s - self.limits.request_timeout_s
+            for waiting in [one for one, began_s in self._running.items() if began_s < oldest_s]:
+                waiting.cancel()
+                self._running[waiting] = math.inf  # once is enough, it may need a moment to give up
+            quiet_s_max = self.limits.head_timeout_s
+            for connection in [one for one in self._connections if one.quiet_s(now_s) > quiet_s_max]:
+                connection.close()
 
     async def drain(self, *, notice_s: float, timeout_s: float) -> None:
         """Leave without failing a request, then close. The notice is a part of the time."""
         assert self._server is not None
-        assert self._site is not None
-        assert self._runner is not None
         assert self._watch is not None
         deadline_s = time.monotonic() + timeout_s
         self.draining = True
-        for connection in self._server.connections:
-            assert isinstance(connection, _Connection)
+        for connection in list(self._connections):
             if connection.stream is not None:
                 connection.stream.end()
         await asyncio.sleep(notice_s)
         if refuse_newcomers(self.sock):
             await asyncio.sleep(HANDSHAKE_S)
-        await self._site.stop()
-        while self._server.connections and time.monotonic() < deadline_s:  # noqa: ASYNC110
-            await asyncio.sleep(LEAVE_EVERY_S)  # aiohttp tells nobody when a connection ends
+        self._server.close()
+        if self._connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), max(0.0, deadline_s - time.monotonic()))
         self._watch.cancel()
-        await self._runner.cleanup()
+        if self._running:
+            for waiting in list(self._running):
+                waiting.cancel()
+            await asyncio.wait(list(self._running), timeout=FAREWELL_S)
+        for connection in list(self._connections):
+            connection.close()
+
+
+def _failed(request: Request, route: Route, error: Exception) -> Response:
+    """What is told when a handler raised."""
+    if isinstance(error, Overloaded):
+        return refuse(request, Code.OVERLOADED)
+    if isinstance(error, Outage):
+        log.warning("unavailable", route=route.name, reason=str(error))
+        return refuse(request, Code.UNAVAILABLE)
+    if isinstance(error, BodyTooLarge):
+        response = refuse(request, Code.BODY_TOO_LARGE)
+    elif isinstance(error, BodyLate):
+        response = refuse(request, Code.REQUEST_TIMEOUT)
+    elif isinstance(error, (web.RequestPayloadError, HttpProcessingError, ConnectionError)):
+        response = refuse(request, Code.BODY_INVALID)
+    else:
+        log.error("request_failed", route=route.name, exc_info=error)
+        return refuse(request, Code.INTERNAL)
+    response.force_close()
+    return response

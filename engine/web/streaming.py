@@ -7,11 +7,13 @@ end of the body. A client that is behind with its reading misses pieces; one tha
 connection like any other.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from engine.web.http import Request, Response
+
+if TYPE_CHECKING:
+    from engine.web.connection import Connection
 
 EVENTS_TYPE = "text/event-stream"
 # Nobody in between may keep or gather the pieces; the second line is how nginx is told.
@@ -21,7 +23,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 class Stream(Response):
     """An answer whose body grows. `first` goes out with the head; `ended` is called once, however it ends."""
 
-    __slots__ = ("_end", "_ended", "_protocol")
+    __slots__ = ("_connection", "_ended", "_over")
 
     def __init__(
         self, first: bytes, *, ended: "Callable[[Stream], None]", headers: Mapping[str, str] | None = None
@@ -29,47 +31,41 @@ class Stream(Response):
         super().__init__(first, content_type=EVENTS_TYPE, headers={**HEADERS, **(headers or {})})
         self.keep_alive = False
         self._ended = ended
-        self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._protocol: Any = None
+        self._over = False
+        self._connection: Connection | None = None
 
     def send(self, piece: bytes) -> bool:
         """Write a piece; False when the client cannot take it now."""
-        protocol = self._protocol
-        if protocol is None or protocol.transport is None or protocol.writing_paused:
+        connection = self._connection
+        if connection is None or connection.transport is None or connection.writing_paused:
             return False
-        protocol.transport.write(piece)
+        connection.transport.write(piece)
         return True
 
     def end(self) -> None:
         """Let the connection close. Harmless when it has ended before."""
-        if not self._end.done():
-            self._end.set_result(None)
-            self._ended(self)
+        if self._over:
+            return
+        self._over = True
+        if self._connection is not None:
+            self._connection.stream = None
+            self._connection.close()
+            self._connection = None
+        self._ended(self)
 
     def force_close(self) -> None:
         """The server leaves: end."""
         self.end()
 
-    async def prepare(self, request: Request) -> None:
-        """Write the head and the first piece. Raises ConnectionResetError when the client has hung up."""
-        if request.method == "HEAD":
+    def write_to(self, request: Request) -> None:
+        """Write the head and the first piece, and belong to the connection from now on."""
+        super().write_to(request)
+        connection = request.connection
+        if request.method == "HEAD" or connection.transport is None:
             self.end()
-        try:
-            await super().prepare(request)
-        except BaseException:
-            self.end()
-            raise
-        self._protocol = request.protocol
-        self._protocol.stream = self
-
-    async def write_eof(self) -> None:
-        """Return when the stream has ended."""
-        try:
-            await self._end
-        finally:
-            self.end()
-            self._protocol.stream = None
-            self._protocol = None
+        if not self._over:
+            self._connection = connection
+            connection.stream = self
 
     def _first_lines(self) -> bytes:
         return f"HTTP/1.1 200 OK\r\nContent-Type: {EVENTS_TYPE}\r\n".encode()
