@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import orjson
 from yarl import URL
 
 from loadtest.books.draw import PROOF, DrawEvidence, keep, position_in, verify
-from loadtest.books.stack import Stack
+from loadtest.books.stack import Ground
 from loadtest.books.verdict import Booked, Facts, Ledgered, Stock
 from loadtest.books.watch import Watch
 from loadtest.crowd.fairness import Fairness, fairness_of
@@ -28,6 +28,7 @@ from loadtest.wires.port import Outage, Wire
 SETTLE_MAX_S = 25.0
 READERS = 48
 AUDIT_TIMEOUT_S = 60.0
+NO_SETTINGS = "not made: the engine's settings are not known here, give --config"
 
 
 @dataclass(slots=True)
@@ -97,19 +98,19 @@ class Tools:
 class Reckoning:
     """Fills the evidence of one run. Raises StackError when the stack goes away, Outage when WeChat does."""
 
-    def __init__(self, wire: Wire, stack: Stack, watch: Watch, evidence: Evidence, tools: Tools) -> None:
+    def __init__(self, wire: Wire, ground: Ground, watch: Watch, evidence: Evidence, tools: Tools) -> None:
         self._wire = wire
-        self._stack = stack
+        self._ground = ground
         self._watch = watch
         self._evidence = evidence
         self._tools = tools
 
-    async def settle(self) -> None:
+    async def settle(self, *, max_s: float = SETTLE_MAX_S) -> None:
         """Let holds lapse, closings finish and refunds arrive; what does not is named in the evidence."""
         clock = asyncio.get_running_loop().time
-        until = clock() + SETTLE_MAX_S
+        until = clock() + max_s
         while True:
-            self._stack.check()
+            self._ground.check()
             fresh = await self._watch.sample()
             moving = self._watch.in_motion() if fresh else ["the sale, which no admin listener would show"]
             if not moving or clock() > until:
@@ -120,8 +121,11 @@ class Reckoning:
         self._evidence.orders_by_state = self._watch.orders_by_state
         self._evidence.line = await self._watch.line()
 
-    async def gather(self) -> None:
-        """Read every buyer's orders, WeChat's ledger, and the engine's own audit."""
+    async def gather(self, *, has_draw: bool = True, before: Collection[str] = ()) -> None:
+        """Read every buyer's orders, WeChat's ledger, and the engine's own audit.
+
+        `has_draw`: whether anybody was in the lobby. `before`: orders that WeChat knew before the run.
+        """
         free = asyncio.Semaphore(READERS)
 
         async def read(phone: Phone) -> None:
@@ -138,8 +142,9 @@ class Reckoning:
             )
 
         await asyncio.gather(*(read(phone) for phone in self._evidence.journal.phones.values()))
-        simulator = URL(self._stack.addresses().simulator_url)
+        simulator = URL(self._ground.addresses().simulator_url)
         reply = await self._wire.ask("ledger", "GET", simulator / "_admin/ledger")
+        earlier = frozenset(before)
         self._evidence.ledger = [
             Ledgered(
                 row["out_trade_no"],
@@ -149,9 +154,14 @@ class Reckoning:
                 row["refunded_fen"],
             )
             for row in reply.body["orders"]
+            if row["out_trade_no"] not in earlier
         ]
-        await self._prove_the_draw()
-        config = self._stack.addresses().config
+        if has_draw:
+            await self._prove_the_draw()
+        config = self._ground.addresses().config
+        if not config:
+            self._evidence.audit_findings = [NO_SETTINGS]
+            return
         self._evidence.audit, self._evidence.audit_findings = await asyncio.to_thread(audit, self._tools.audit(config))
         self._evidence.line_findings = await asyncio.to_thread(line_audit, self._tools.line_audit(config))
 
@@ -170,7 +180,7 @@ class Reckoning:
                 keep(folder, PROOF, proof)
                 if position_in(proof) != place.position:
                     found.findings.append(f"a buyer was told {place.position}, the proof says otherwise")
-        address = f"{self._stack.addresses().public_url}/v1/sales/{self._evidence.sale.sale}"
+        address = f"{self._ground.addresses().public_url}/v1/sales/{self._evidence.sale.sale}"
         await asyncio.to_thread(verify, self._tools.verify_draw, folder, address, seal, found)
 
 

@@ -18,7 +18,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -46,7 +46,33 @@ class Addresses:
     simulator_url: str
     admin_key: str
     config: str
+    """The engine's settings, for its own commands; empty where they are not to be had."""
     pids: Mapping[str, int]
+    redis_url: str = ""
+
+
+class Ground(Protocol):
+    """What a run stands on: a stack of its own, or one that somebody else runs."""
+
+    def addresses(self) -> Addresses: ...
+
+    def check(self) -> None:
+        """Raise StackError when it has gone."""
+
+
+def addresses_in(card: Path) -> Addresses:
+    """What a `stack.json` says. Raises OSError, ValueError or KeyError when it is not one."""
+    written: dict[str, Any] = orjson.loads(card.read_bytes())
+    return Addresses(
+        public_url=written["public_url"],
+        admin_urls=tuple(written["admin_urls"]),
+        jobs_admin_url=written["jobs_admin_url"],
+        simulator_url=written["simulator_url"],
+        admin_key=written["admin_key"],
+        config=str(written["config"]),
+        pids={str(name): int(pid) for name, pid in written["pids"].items()},
+        redis_url=str(written.get("redis_url", "")),
+    )
 
 
 class Stack:
@@ -111,18 +137,9 @@ class Stack:
 
     def addresses(self) -> Addresses:
         """Read `stack.json` again: the supervisor rewrites it when it restarts a process."""
-        written: dict[str, Any] = orjson.loads((self._home / "stack.json").read_bytes())
-        pids = {str(name): int(pid) for name, pid in written["pids"].items()}
-        self._seen.update({pid: name for name, pid in pids.items()})
-        return Addresses(
-            public_url=written["public_url"],
-            admin_urls=tuple(written["admin_urls"]),
-            jobs_admin_url=written["jobs_admin_url"],
-            simulator_url=written["simulator_url"],
-            admin_key=written["admin_key"],
-            config=str(written["config"]),
-            pids=pids,
-        )
+        found = addresses_in(self._home / "stack.json")
+        self._seen.update({pid: name for name, pid in found.pids.items()})
+        return found
 
     def kill_one(self, dice: random.Random) -> str | None:
         """SIGKILL a random process of the stack; returns its name. The supervisor is to restart it."""

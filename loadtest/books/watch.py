@@ -6,7 +6,7 @@ import asyncio
 
 from yarl import URL
 
-from loadtest.books.stack import Stack
+from loadtest.books.stack import Ground
 from loadtest.books.verdict import HOLDING, Stock
 from loadtest.wires.port import NOTHING_CAME, Body, Reply, Wire
 
@@ -17,9 +17,9 @@ IN_MOTION = HOLDING | {"refunding"}
 class Watch:
     """Holds the newest sample; `run` refreshes it until cancelled."""
 
-    def __init__(self, wire: Wire, stack: Stack, *, sale: str) -> None:
+    def __init__(self, wire: Wire, ground: Ground, *, sale: str) -> None:
         self._wire = wire
-        self._stack = stack
+        self._ground = ground
         self._sale = sale
         self.stock: dict[str, Stock] = {}
         self.orders_by_state: dict[str, int] = {}
@@ -31,7 +31,7 @@ class Watch:
 
     async def sample(self) -> bool:
         """Take one sample; False, and the old one stays, when no listener knows the stock now."""
-        for url in self._stack.addresses().admin_urls:
+        for url in self._ground.addresses().admin_urls:
             reply = await self._ask(url)
             if reply is not None:
                 self.stock = {
@@ -44,13 +44,13 @@ class Watch:
 
     async def everywhere(self) -> None:
         """Until every worker sells the sale: each learns of it by itself within a second."""
-        for url in self._stack.addresses().admin_urls:
+        for url in self._ground.addresses().admin_urls:
             while await self._ask(url) is None:  # noqa: ASYNC110 - nobody announces it
                 await asyncio.sleep(SAMPLE_S)
 
     async def line(self) -> Body | None:
         """The engine's numbers of the line, as an operator sees them; None when no listener tells them."""
-        for url in self._stack.addresses().admin_urls:
+        for url in self._ground.addresses().admin_urls:
             reply = await self._get(f"{url}/admin/v1/sales/{self._sale}/line")
             if reply is not None:
                 return reply.body
@@ -61,7 +61,7 @@ class Watch:
         return reply if reply is not None and reply.body["stock"] else None
 
     async def _get(self, url: str) -> Reply | None:
-        headers = {"Authorization": f"Bearer {self._stack.addresses().admin_key}"}
+        headers = {"Authorization": f"Bearer {self._ground.addresses().admin_key}"}
         try:
             reply = await self._wire.once("GET", URL(url), headers=headers)
         except NOTHING_CAME:

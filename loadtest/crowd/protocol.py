@@ -65,6 +65,7 @@ class Order:
     deadline_ms: int
     units: tuple[tuple[str, int], ...]
     """(sku, quantity) of each item."""
+    sale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +320,7 @@ def order_from(body: Body) -> Order:
         amount_fen=body["amount_fen"],
         deadline_ms=body["deadline_ms"],
         units=tuple((item["sku"], item["quantity"]) for item in body["items"]),
+        sale=body.get("sale", ""),
     )
 
 

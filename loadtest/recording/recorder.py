@@ -2,8 +2,8 @@
 
 A second has, for each kind of request, its outcomes, and an HdrHistogram of the latencies of whatever was answered
 (outages are counted, not timed: nothing came). What counts as goodput is timed under its word there, so that a quick
-refusal never flatters an order; everything else under the name of its request. Values are microseconds from the moment the person meant to act, 1 to
-two minutes, two significant digits in a second and three over the whole run.
+refusal never flatters an order; everything else under the name of its request. Values are microseconds from the
+moment the person meant to act, 1 to two minutes, two significant digits in a second and three over the whole run.
 
 Seconds are those of the wall clock, so that processes on several machines can be laid over each other.
 """
