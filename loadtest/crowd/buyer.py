@@ -19,7 +19,7 @@ from loadtest.crowd.cdn import LineCache, Screen
 from loadtest.crowd.journal import Journal, Stage
 from loadtest.crowd.line import LineDocument, Pass
 from loadtest.crowd.paying import Till
-from loadtest.crowd.population import Behaviour, Persona
+from loadtest.crowd.population import NOW, Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
 from loadtest.crowd.waiting import Left, Waiting
 from loadtest.wires.port import Outage
@@ -39,6 +39,16 @@ class Drop:
     journal: Journal
     opens_at: float
     wall_ms: Callable[[], int]
+
+
+async def arrive(phone: Phone, drop: Drop, *, at_s: float) -> None:
+    """Wait for one's moment, which counts from the opening, and set out; NOW is always now."""
+    if at_s == NOW:
+        drop.journal.arrive(lag_s=0.0)
+        return
+    moment_s = drop.opens_at + at_s
+    await phone.until(moment_s)
+    drop.journal.arrive(lag_s=max(0.0, phone.now() - moment_s))
 
 
 class Buyer:
@@ -77,9 +87,7 @@ class Buyer:
             raise
 
     async def _act(self) -> None:
-        arrives_at = self._drop.opens_at + self._persona.arrives_s
-        await self._phone.until(arrives_at)
-        self._journal.arrive(lag_s=max(0.0, self._phone.now() - arrives_at))
+        await arrive(self._phone, self._drop, at_s=self._persona.arrives_s)
         self._enter(Stage.WAITING)
         refusal = await self._phone.login()
         if refusal is not None:

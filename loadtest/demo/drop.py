@@ -25,8 +25,8 @@ from loadtest.crowd.buyer import Buyer, Drop
 from loadtest.crowd.cdn import REFRESH_S, Cdn, LineCache
 from loadtest.crowd.journal import Journal, percentile_ms
 from loadtest.crowd.line import LineDocument
-from loadtest.crowd.population import people
 from loadtest.crowd.protocol import Phone, Sale, Shop, sale_from
+from loadtest.demo.crowd import people
 from loadtest.demo.screen import LineView, Screen, View
 from loadtest.wires.loop import LoopWire
 

@@ -20,13 +20,17 @@ Point = tuple[float, float]
 def moments(profile: Profile, dice: random.Random) -> list[float]:
     """All arrivals, in order. A closed loop has none: there, everybody's end is the next one's beginning."""
     match profile.arrivals:
-        case DropArrivals() as drop:
-            count = max(1, round(drop.people * profile.scale.people))
-            return sorted(_drop_moment(drop, dice) for _ in range(count))
+        case DropArrivals() as shape:
+            return drop(shape, max(1, round(shape.people * profile.scale.people)), dice)
         case RateArrivals(points=points):
             return poisson([(at, rate * profile.scale.people) for at, rate in points], dice)
         case ClosedArrivals():
             return []
+
+
+def drop(shape: DropArrivals, count: int, dice: random.Random) -> list[float]:
+    """So many people: in the lobby, at the step, in the tail."""
+    return sorted(_drop_moment(shape, dice) for _ in range(count))
 
 
 def poisson(points: Sequence[Point], dice: random.Random) -> list[float]:
@@ -59,11 +63,11 @@ def _moment_of(start: Point, end: Point, people: float) -> float:
     return start[0] + (math.sqrt(max(0.0, start[1] ** 2 + 2 * slope * people)) - start[1]) / slope
 
 
-def _drop_moment(drop: DropArrivals, dice: random.Random) -> float:
+def _drop_moment(shape: DropArrivals, dice: random.Random) -> float:
     lot = dice.random()
-    if lot < drop.lobby:
+    if lot < shape.lobby:
         # Denser towards the opening: the square root of a uniform number, turned around.
-        return -drop.lobby_s * (1 - math.sqrt(dice.random()))
-    if lot < drop.lobby + drop.step:
-        return dice.expovariate(1 / drop.step_mean_s)
-    return min(dice.expovariate(1 / drop.tail_mean_s), drop.tail_max_s)
+        return -shape.lobby_s * (1 - math.sqrt(dice.random()))
+    if lot < shape.lobby + shape.step:
+        return dice.expovariate(1 / shape.step_mean_s)
+    return min(dice.expovariate(1 / shape.tail_mean_s), shape.tail_max_s)

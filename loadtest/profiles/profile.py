@@ -13,9 +13,10 @@ import enum
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from loadtest.crowd.population import Behaviour
+from loadtest.crowd.habits import QUANTITIES
+from loadtest.crowd.population import Behaviour, Stop
 from loadtest.recording.kinds import Goodput
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -136,12 +137,22 @@ class Lognormal(_Table):
         return self.sigma if self.sigma is not None else math.log((self.p95_s or 0) / self.median_s) / 1.6449
 
 
+def _by_name(weights: Any) -> Any:
+    """A file says `cancels_held`, as the code does, and not "cancels before paying"."""
+    if not isinstance(weights, dict):
+        return weights
+    known = {behaviour.name.lower(): behaviour for behaviour in Behaviour}
+    if unknown := [str(name) for name in weights if name not in known and not isinstance(name, Behaviour)]:
+        raise ValueError(f"nobody behaves as {', '.join(unknown)}; there are {', '.join(known)}")
+    return {known.get(name, name): weight for name, weight in weights.items()}
+
+
 class People(_Table):
     pay: Lognormal
     """From the held order to the money."""
-    behaviours: dict[Behaviour, Annotated[float, Field(gt=0)]] | None = None
-    """Weights by name as in `Behaviour`, e.g. ABANDONS = 0.43; None for the ordinary mix."""
-    quantities: dict[Annotated[int, Field(ge=1, le=50)], Annotated[float, Field(gt=0)]] = {1: 25, 2: 45, 3: 15, 4: 15}
+    behaviours: Annotated[dict[Behaviour, Positive], BeforeValidator(_by_name), Field(min_length=1)] | None = None
+    """Weights by the names of `Behaviour` in small letters, e.g. abandons = 43; None for the ordinary mix."""
+    quantities: dict[Annotated[int, Field(ge=1, le=50)], Annotated[float, Field(gt=0)]] = dict(QUANTITIES)
     """Units per order to a weight. TOML's keys are text: `2 = 45`."""
     stays: Share = 0.28
     """Of those who pay, the share that stands by until the sale is truly sold out."""
@@ -157,8 +168,8 @@ class People(_Table):
     """How they look at the line: when told, or every few seconds whatever they are told."""
     look_every_s: tuple[Positive, Positive] = (5.0, 10.0)
     """The impatient, in seconds of the run."""
-    stops_after: Literal["line", "order", "all"] = "all"
-    """How far people go: only into the line, up to the order, or to the end."""
+    stops_after: Stop = "all"
+    """How far people go: into the line and until called, up to the order, or to the end."""
 
 
 class BotKind(enum.Enum):

@@ -5,7 +5,9 @@ from collections import Counter
 
 import pytest
 
-from loadtest.crowd.population import LAPSING, SHARES, Behaviour, Persona, people
+from loadtest.crowd.habits import SHARES
+from loadtest.crowd.population import LAPSING, Behaviour, Persona
+from loadtest.demo.crowd import people
 
 POPULARITY = {"sat-floor": 4.0, "sat-stand": 2.0, "sun-floor": 3.0, "sun-stand": 1.5}
 CAPACITY = 1500
