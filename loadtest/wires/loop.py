@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ from yarl import URL
 
 from loadtest.wires.network import Network
 from loadtest.wires.port import ATTEMPT_TIMEOUT_S, Observer, Reply, Signal, T, Wire
+from loadtest.wires.wording import answer_in, head_for, request_bytes
 
 CONNECTIONS_MAX = 384
 """To one server. Phones of a real drop have one each; so many to two servers fit a usual limit of open files."""
@@ -53,21 +55,20 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         part = self._part = self._part + data if self._part else data
-        head_end = part.find(b"\r\n\r\n") + 4
-        if head_end < 4:
+        try:
+            whole = answer_in(part)
+        except ConnectionError as broken:
+            self.abort(broken)
             return
-        head = part[:head_end].lower()
-        at = head.find(b"\r\ncontent-length:")
-        length = int(head[at + 17 : head.find(b"\r", at + 17)]) if at >= 0 else 0
-        if b"\r\ntransfer-encoding:" in head:
-            self.abort(ConnectionError("an answer without a Content-Length"))
-        elif len(part) >= head_end + length:
-            self._part = b""
-            if b"\r\nconnection: close" in head:
-                self._close()
-            answer, self._answer = self._answer, None
-            if answer is not None and not answer.done():
-                answer.set_result((int(head[9:12]), part[head_end : head_end + length]))
+        if whole is None:
+            return
+        self._part = b""
+        status, body, stays = whole
+        if not stays:
+            self._close()
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result((status, body))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -96,7 +97,7 @@ class _Server:
         self._idle: deque[_Connection] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._used_count = 0
-        self.head = f"HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: application/json\r\n"
+        self.head = head_for(host, port)
 
     async def take(self) -> _Connection:
         while self._used_count >= CONNECTIONS_MAX:
@@ -154,7 +155,9 @@ class LoopWire(Wire):
         self._servers: dict[tuple[str, int], _Server] = {}
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        # The loop's own clock would do, were it not for uvloop: its time stands still within a turn and counts
+        # whole milliseconds, which is more than a quick answer takes.
+        return time.monotonic()
 
     def signal(self) -> asyncio.Event:
         return asyncio.Event()
@@ -185,7 +188,7 @@ class LoopWire(Wire):
         server = self._servers.get(place)
         if server is None:
             server = self._servers[place] = _Server(*place)
-        request = _request(method, url, server.head, headers=headers, body=body)
+        request = request_bytes(method, url, server.head, headers=headers, body=body)
         connection = await server.take()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[int, bytes]] = loop.create_future()
@@ -201,15 +204,3 @@ class LoopWire(Wire):
             silence.cancel()
             server.give_back(connection)
         return Reply(status, orjson.loads(raw) if raw else {})
-
-
-def _request(method: str, url: URL, head: str, *, headers: Mapping[str, str] | None, body: bytes | None) -> bytes:
-    own = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]) if headers else ""
-    if body is not None:
-        text = (
-            f"{method} {url.raw_path_qs} {head}{own}Content-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return text.encode() + body
-    length = "" if method == "GET" else "Content-Length: 0\r\n"
-    return f"{method} {url.raw_path_qs} {head}{own}{length}\r\n".encode()
