@@ -138,7 +138,7 @@ def _check_the_ledger(bench: Bench, kind: Kind, known: int, found: Sequence[Floo
 
 
 def _requests_peak(bench: Bench, kind: Kind) -> float:
-    """What the closed loop gets, over as many connections as the flood has: it never offers more than is taken."""
+    """What the closed loop gets, over no more connections than the server takes: it never offers more than is taken."""
     pace = bench.pace
     send = kind.prepare(bench, int((pace.warm_s + pace.measure_s) * kind.per_s_max))
     return bench.load(
@@ -149,7 +149,7 @@ def _requests_peak(bench: Bench, kind: Kind) -> float:
         marker=kind.marker,
         pids=bench.stack.pids,
         repeat=kind.repeat,
-        connections=kind.connections,
+        connections=min(kind.connections, CONNECTIONS),
         core=generator_core() if kind.alone else None,
     ).per_s
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar, cast
 
 from bench.shoppers import Errand, Wire, check_out
 
@@ -12,6 +13,32 @@ PAID = "paid"
 BROKEN = "broken"
 NOTHING_LEFT = "nothing left to send"
 REFUSALS = frozenset({"429", "503"})
+UNTOUCHED = b'"OVERLOADED"'  # the code of a refusal before which nothing was begun
+
+
+Business = TypeVar("Business", bytes, Errand)
+
+
+class Supply(Generic[Business]):
+    """What is there to send. When `repeat`, everything again and again."""
+
+    def __init__(self, prepared: Sequence[Business], *, repeat: bool) -> None:
+        self._left: deque[Business] = deque(prepared)
+        self._repeat = repeat
+
+    def take(self) -> Business | None:
+        """The next one; None when there is nothing left."""
+        if not self._left:
+            return None
+        one = self._left.popleft()
+        if self._repeat:
+            self._left.append(one)
+        return one
+
+    def give_back(self, one: Business) -> None:
+        """It was refused before anything happened, so somebody else may have it."""
+        if not self._repeat:
+            self._left.append(one)
 
 
 class Carrier(Protocol):
@@ -27,10 +54,11 @@ Done = Callable[[Carrier, float, str, bool], None]
 class Connection(asyncio.Protocol):
     """One keep-alive connection. An answer is read no further than its status, its length and one marker."""
 
-    __slots__ = ("_came_s", "_done", "_marker", "_part", "_requests", "_transport")
+    __slots__ = ("_came_s", "_done", "_marker", "_part", "_request", "_supply", "_transport")
 
-    def __init__(self, requests: Iterator[bytes], marker: bytes, done: Done) -> None:
-        self._requests = requests
+    def __init__(self, supply: Supply[bytes], marker: bytes, done: Done) -> None:
+        self._supply = supply
+        self._request = b""
         self._marker = marker
         self._done = done
         self._part = b""
@@ -41,10 +69,11 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def carry(self, came_s: float) -> None:
-        request = next(self._requests, None)
+        request = self._supply.take()
         if request is None:
             self._done(self, came_s, NOTHING_LEFT, False)
             return
+        self._request = request
         self._came_s = came_s
         self._transport.write(request)
 
@@ -62,6 +91,8 @@ class Connection(asyncio.Protocol):
         self._came_s = None
         status = chunk[9:12].decode("latin-1")
         if status in REFUSALS:
+            if UNTOUCHED in chunk:
+                self._supply.give_back(self._request)
             self._done(self, came_s, status, True)
         elif self._marker in chunk:
             self._done(self, came_s, status, False)
@@ -80,15 +111,15 @@ class Connection(asyncio.Protocol):
 class Shopper:
     """Order, prepay, pay: over a connection to the engine and one to WeChat."""
 
-    def __init__(self, errands: Iterator[Errand], engine: Wire, simulator: Wire, done: Done) -> None:
-        self._errands = errands
+    def __init__(self, supply: Supply[Errand], engine: Wire, simulator: Wire, done: Done) -> None:
+        self._supply = supply
         self._engine = engine
         self._simulator = simulator
         self._done = done
         self._task: asyncio.Task[None] | None = None
 
     def carry(self, came_s: float) -> None:
-        errand = next(self._errands, None)
+        errand = self._supply.take()
         if errand is None:
             self._done(self, came_s, NOTHING_LEFT, False)
         else:

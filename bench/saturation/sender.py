@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import math
 import os
 import pickle
@@ -26,7 +25,7 @@ import uvloop
 
 from bench.machine import cpu_use
 from bench.saturation.arrivals import TICK_S, Arrivals, Stretch
-from bench.saturation.carriers import BROKEN, NOTHING_LEFT, PAID, Carrier, Connection, Shopper
+from bench.saturation.carriers import BROKEN, NOTHING_LEFT, PAID, Carrier, Connection, Shopper, Supply
 from bench.saturation.fates import Flooded, Tally
 from bench.saturation.line import Line
 from bench.shoppers import Errand, connect
@@ -158,16 +157,15 @@ def _cpu_s() -> float:
 async def _carriers(plan: FloodPlan, sender: _Sender) -> list[Connection | Shopper]:
     """All carriers, connected and free."""
     loop = asyncio.get_running_loop()
-    supply = itertools.cycle(plan.send) if plan.repeat else iter(plan.send)
+    errands = Supply([one for one in plan.send if isinstance(one, Errand)], repeat=plan.repeat)
+    requests = Supply([one for one in plan.send if isinstance(one, bytes)], repeat=plan.repeat)
 
     async def one() -> Connection | Shopper:
         if plan.simulator_port is not None:
             engine, simulator = await connect(plan.port), await connect(plan.simulator_port)
-            return Shopper(supply, engine, simulator, sender.done)  # type: ignore[arg-type]
+            return Shopper(errands, engine, simulator, sender.done)
         _, connection = await loop.create_connection(
-            lambda: Connection(supply, plan.marker, sender.done),  # type: ignore[arg-type]
-            "127.0.0.1",
-            plan.port,
+            lambda: Connection(requests, plan.marker, sender.done), "127.0.0.1", plan.port
         )
         return connection
 
