@@ -59,16 +59,12 @@ LAG_EVERY_S = 0.2
 
 def _open_desk(house: House, live: LiveSale, pulse: Pulse) -> Desk:
     config = house.config
-    stock = StockDesk(
-        live,
-        house.stock,
-        batch_count_max=config.stock.batch_count_max,
-        queue_count_max=config.stock.queue_count_max,
-    )
+    stock = StockDesk(live, house.stock)
     placer = Placer(
         stock,
         house.stock,
         house.book,
+        reserve_count_max=config.stock.batch_count_max,
         commit_count_max=config.orders.commit_count_max,
         queue_count_max=config.stock.queue_count_max,
         committed=lambda took_s: pulse.commits.add(took_s, time.monotonic()),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from engine.infra.postgres import connection, load_queries
-from engine.orders.records import Order, OrderItem
+from engine.orders.records import Order, OrderItem, Wanted
 from engine.orders.states import Event, State, sources
 from engine.stock.claim import Claim, Item
 
@@ -23,19 +23,19 @@ QUERIES = Path(__file__).with_name("queries.sql")
 REBUILD_PAGE_COUNT = 1000  # claims read at a time in a rebuild: a few hundred kilobytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every order, and that doubles its cost
 class Placement:
-    """One claim on its way into the book: the epoch under which Redis gave it units, its deadline, and the prices
-    in the order of its items."""
+    """One claim on its way into the book: the epoch under which Redis gave it units, its deadline, and what its items
+    come to. Nobody changes it."""
 
     claim: Claim
     epoch: int
     deadline_ms: int
-    prices_fen: tuple[int, ...]
+    wanted: Wanted
 
     @property
     def amount_fen(self) -> int:
-        return sum(item.quantity * price for item, price in zip(self.claim.items, self.prices_fen, strict=True))
+        return self.wanted.amount_fen
 
     def order(self, sale_id: str) -> Order:
         """The order that this placement becomes."""
@@ -45,15 +45,12 @@ class Placement:
             buyer=self.claim.buyer,
             request_id=self.claim.request_id,
             body_digest=self.claim.body_digest,
-            state=State.HELD if self.amount_fen else State.PAID,
+            state=State.HELD if self.wanted.amount_fen else State.PAID,
             has_units=True,
-            amount_fen=self.amount_fen,
+            amount_fen=self.wanted.amount_fen,
             deadline_ms=self.deadline_ms,
             lane=self.claim.lane,
-            items=tuple(
-                OrderItem(item.sku_id, item.quantity, price)
-                for item, price in zip(self.claim.items, self.prices_fen, strict=True)
-            ),
+            items=self.wanted.items,
         )
 
 
@@ -97,9 +94,9 @@ class OrderBook:
         placements = list({placement.claim.order_no: placement for placement in placements}.values())
         claims = [placement.claim for placement in placements]
         item_rows = [
-            (placement.claim.order_no, item.sku_id, item.quantity, price)
+            (placement.claim.order_no, item.sku_id, item.quantity, item.price_fen)
             for placement in placements
-            for item, price in zip(placement.claim.items, placement.prices_fen, strict=True)
+            for item in placement.wanted.items
         ]
         order_nos, sku_ids, quantities, prices_fen = zip(*item_rows, strict=True)
         try:

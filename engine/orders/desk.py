@@ -1,10 +1,11 @@
 """The desk of one sale in one worker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.catalog.board import LiveSale
 from engine.line.front.desk import LineDesk
 from engine.orders.placing import Placer
+from engine.orders.request import OrderBodies
 from engine.stock.desk import StockDesk
 
 
@@ -16,3 +17,4 @@ class Desk:
     stock: StockDesk
     line: LineDesk
     placer: Placer
+    bodies: OrderBodies = field(default_factory=OrderBodies)

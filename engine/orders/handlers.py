@@ -10,14 +10,14 @@ from engine.orders.desks import Desks
 from engine.orders.placing import Refused
 from engine.orders.reading import OrderReader
 from engine.orders.records import Order, is_order_no
-from engine.orders.request import is_idempotency_key, read_items
+from engine.orders.request import is_idempotency_key
 from engine.orders.states import Event, State
 from engine.orders.telling import tell_released
 from engine.stock.claim import Item
 from engine.stock.codes import ReserveCode
 from engine.stock.stock import Stock
 from engine.web.buyers import Buyers
-from engine.web.http import Request, Response, answer, read_body, refuse
+from engine.web.http import Later, Outcome, Request, Response, answer, refuse, take_body
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -79,7 +79,7 @@ class OrderRoutes:
             Route("DELETE", "/v1/orders/{no}", self.delete_order),
         ]
 
-    async def post_order(self, request: Request, sale_id: str) -> Response:
+    def post_order(self, request: Request, sale_id: str) -> Outcome:
         """Place an order. 201 leaves only after the COMMIT."""
         now_s = self._now_s()
         buyer = self._buyers.of(request, now_s=now_s)
@@ -95,16 +95,23 @@ class OrderRoutes:
         key = headers.get(KEY_HEADER, "")
         if not is_idempotency_key(key):
             return refuse(request, Code.KEY_INVALID)
-        raw = await read_body(request, bytes_max=self._body_bytes_max, timeout_s=self._body_timeout_s)
-        items = read_items(raw, desk.live.skus)
-        if isinstance(items, Code):
-            return refuse(request, items)
-        if desk.live.fenced:
-            return refuse(request, Code.FENCED)
-        placed = await desk.placer.place(admission, key, items)
-        if isinstance(placed, Order):
-            return answer(placed.document(), status=201)
-        return self._refused(request, placed, desk, items)
+
+        def place(raw: bytes) -> Response | Later[Order | Refused]:
+            items = desk.bodies.read(raw, desk.live.skus)
+            if isinstance(items, Code):
+                return refuse(request, items)
+            if desk.live.fenced:
+                return refuse(request, Code.FENCED)
+
+            def told(placed: Order | Refused) -> Response:
+                if isinstance(placed, Order):
+                    return answer(placed.document(), status=201)
+                return self._refused(request, placed, desk, items)
+
+            outcome = desk.placer.place(admission, key, items)
+            return told(outcome.result()) if outcome.done() else Later(outcome, told)
+
+        return take_body(request, place, bytes_max=self._body_bytes_max, timeout_s=self._body_timeout_s)
 
     def _refused(self, request: Request, refused: Refused, desk: Desk, items: tuple[Item, ...]) -> Response:
         code = CODES[refused.code]

@@ -28,9 +28,24 @@ class OrderItem:
     returned: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What follows from the items of a request alone: their digest, their prices and their sum."""
+
+    digest: bytes
+    items: tuple[OrderItem, ...]
+    amount_fen: int
+
+    @classmethod
+    def of(cls, items: Sequence[Item], prices_fen: Sequence[int]) -> "Wanted":
+        """The items at these prices."""
+        priced = tuple(OrderItem(*item, price_fen) for item, price_fen in zip(items, prices_fen, strict=True))
+        return cls(body_digest_of(items), priced, sum(item.quantity * item.price_fen for item in priced))
+
+
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for every order, and that doubles its cost
 class Order:
-    """One buyer's claim on units, as the ledger has it."""
+    """One buyer's claim on units, as the ledger has it. Nobody changes it."""
 
     order_no: str
     sale_id: str

@@ -21,10 +21,10 @@ class Item(NamedTuple):
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every order, and that doubles its cost
 class Claim:
     """What one buyer asks for in one order, through which lane, and the nonce of the pass that lets it through. The
-    nonce is shown once and not kept."""
+    nonce is shown once and not kept. Nobody changes it."""
 
     request_id: bytes
     body_digest: bytes

@@ -1,4 +1,4 @@
-"""The desk of one sale in one worker: batches reservations, and keeps a snapshot that answers a sold-out storm.
+"""The desk of one sale in one worker: asks for reservations, and keeps a snapshot that answers a sold-out storm.
 
 The snapshot is one observation of Redis, a quarter of a second old at most. It may refuse, never promise: a unit
 is given out by Redis alone. It refuses only what cannot change by itself: before the opening, and once every unit is
@@ -10,12 +10,10 @@ import time
 
 from engine import telemetry
 from engine.catalog.board import LiveSale
-from engine.infra.batcher import Batcher
 from engine.stock.claim import Claim, Item
 from engine.stock.codes import ReserveCode
 from engine.stock.stock import Decision, Observation, Stock
 
-RESERVE_SPACING_S = 0.002  # a call through the driver takes 91 microseconds of this worker, whatever the batch
 SNAPSHOT_AGE_S_MAX = 1.0  # an older snapshot says nothing: the worker asks Redis
 OPENING_MARGIN_MS = 100  # this close to the opening only the clock of Redis decides
 
@@ -23,26 +21,17 @@ OPENING_MARGIN_MS = 100  # this close to the opening only the clock of Redis dec
 class StockDesk:
     """Reservations and snapshot of one sale."""
 
-    def __init__(self, live: LiveSale, stock: Stock, *, batch_count_max: int, queue_count_max: int) -> None:
+    def __init__(self, live: LiveSale, stock: Stock) -> None:
         self.live = live
         self._stock = stock
-        self._batcher: Batcher[Claim, Decision] = Batcher(
-            self._reserve,
-            batch_count_max=batch_count_max,
-            queue_count_max=queue_count_max,
-            spacing_s=RESERVE_SPACING_S,
-        )
         self._claimants: set[bytes] = set()
         self._epoch = -1  # the epoch of snapshot and claimants
         self._claimants_read = 0
         self._taken_at_s = 0.0
         self.snapshot: Observation | None = None
 
-    async def reserve(self, claim: Claim) -> Decision:
-        """Redis' decision. Raises RedisAway (outcome unknown) or Overloaded (nothing happened)."""
-        return await self._batcher.submit(claim)
-
-    async def _reserve(self, claims: list[Claim]) -> list[Decision]:
+    async def reserve(self, claims: list[Claim]) -> list[Decision]:
+        """Redis' decisions on a batch. Raises RedisAway: the outcome is unknown."""
         telemetry.RESERVE_CLAIMS.observe(len(claims))
         with telemetry.RESERVE_SECONDS.time():
             decisions = await self._stock.reserve(self.live.keys, self.live.epoch, claims)

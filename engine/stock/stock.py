@@ -30,13 +30,14 @@ from engine.stock.codes import (
 
 VERBS = ("reserve", "release", "confirm", "retake", "shrink", "amend", "clear", "load", "open", "observe", "due")
 
+RESERVE_CODES = tuple(ReserveCode)  # by value
 NO_CLAIMANTS = 1 << 40  # beyond any list: tell none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every order, and that doubles its cost
 class Decision:
     """What was decided about one claim, under which epoch. For REPEATED, `order_no` is the first order's;
-    `deadline_ms` is 0 once it is no longer held."""
+    `deadline_ms` is 0 once it is no longer held. Nobody changes it."""
 
     code: ReserveCode
     epoch: int
@@ -152,7 +153,7 @@ class Stock:
             return [Decision(ReserveCode.FENCED, epoch, claim.order_no, 0) for claim in claims]
         deadline_ms, codes, repeats = reply
         decisions = [
-            Decision(ReserveCode(code), epoch, claim.order_no, deadline_ms)
+            Decision(RESERVE_CODES[code], epoch, claim.order_no, deadline_ms)
             for code, claim in zip(codes, claims, strict=True)
         ]
         for at in range(0, len(repeats), 3):

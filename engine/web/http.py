@@ -11,16 +11,18 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import orjson
 from aiohttp import HttpVersion11, StreamReader
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import ERROR
+from multidict import MultiMapping
 
 from engine import telemetry
 from engine.web.problems import BODIES, PROBLEMS, Code, problem_body
@@ -57,7 +59,7 @@ class Request:
         self.connection = connection
         self.content = content
         self.method = message.method
-        self.headers: Mapping[str, str] = message.headers
+        self.headers: MultiMapping[str] = message.headers
         # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
         self.keep_alive = message.version >= HttpVersion11 and not message.should_close
         path = message.path
@@ -135,8 +137,20 @@ def _usual_head(status: int, content_type: str, length: int) -> bytes:
     return head.encode()
 
 
-# A handler that has its answer at once returns it and needs no task; most are coroutines.
-Handler: TypeAlias = Callable[..., Response | Awaitable[Response]]
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Later(Generic[Answer]):
+    """An answer that waits for a future and for nothing else: what is told once it is done. It needs no task."""
+
+    future: asyncio.Future[Answer]
+    tell: Callable[[Answer], Response]
+
+
+# Most handlers are coroutines; those of the hot path have their answer at once, or wait for one future.
+Outcome: TypeAlias = Response | Later[Any] | Awaitable[Response]
+Handler: TypeAlias = Callable[..., Outcome]
 
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -177,14 +191,34 @@ class BodyTooLarge(Exception):
     """The body is longer than this server takes."""
 
 
+def take_body(
+    request: Request, told: Callable[[bytes], Response | Later[Any]], *, bytes_max: int, timeout_s: float
+) -> Outcome:
+    """What is told to the raw body: without any waiting if it came with the head. Raises as `read_body` does."""
+    if request.content.is_eof():
+        return told(_take(request.content, bytes_max))
+    return _tell_body(request, told, bytes_max, timeout_s)
+
+
+async def _tell_body(
+    request: Request, told: Callable[[bytes], Response | Later[Any]], bytes_max: int, timeout_s: float
+) -> Response:
+    outcome = told(await read_body(request, bytes_max=bytes_max, timeout_s=timeout_s))
+    return outcome if isinstance(outcome, Response) else outcome.tell(await outcome.future)
+
+
+def _take(content: StreamReader, bytes_max: int) -> bytes:
+    raw = content.read_nowait(-1)
+    if len(raw) > bytes_max:
+        raise BodyTooLarge
+    return raw
+
+
 async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> bytes:
     """The raw body. Raises BodyTooLarge or BodyLate."""
     content = request.content
     if content.is_eof():  # it came with the head: no clock is needed, and nothing to wait for
-        raw = content.read_nowait(-1)
-        if len(raw) > bytes_max:
-            raise BodyTooLarge
-        return raw
+        return _take(content, bytes_max)
     length = request.content_length
     if length is not None and length > bytes_max:
         raise BodyTooLarge

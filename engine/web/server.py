@@ -15,8 +15,10 @@ import contextlib
 import math
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -25,7 +27,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from engine import telemetry
 from engine.infra.outage import Outage, Overloaded
 from engine.web.connection import Connection
-from engine.web.http import BodyLate, BodyTooLarge, Request, Response, refuse
+from engine.web.http import BodyLate, BodyTooLarge, Later, Request, Response, refuse
 from engine.web.listening import BACKLOG_COUNT, refuse_newcomers
 from engine.web.problems import Code
 from engine.web.routes import Route, RouteTable
@@ -60,7 +62,7 @@ class Listener:
     draining: bool = False
     _connections: set[Connection] = field(default_factory=set)
     _left: asyncio.Event = field(default_factory=asyncio.Event)  # no connection is there
-    _running: "dict[asyncio.Future[Response], float]" = field(default_factory=dict)  # when each began
+    _running: "dict[asyncio.Future[Any], float]" = field(default_factory=dict)  # when each began
     _server: asyncio.Server | None = None
     _watch: "asyncio.Task[None] | None" = None
 
@@ -101,9 +103,12 @@ class Listener:
         if isinstance(outcome, Response):
             self._conclude(request, route, began_s, outcome)
             return
-        waiting = asyncio.ensure_future(outcome)
+        if isinstance(outcome, Later):
+            waiting, tell = outcome.future, outcome.tell
+        else:
+            waiting, tell = asyncio.ensure_future(outcome), _as_it_is
         running[waiting] = began_s
-        waiting.add_done_callback(partial(self._finish, request, route, began_s))
+        waiting.add_done_callback(partial(self._finish, request, route, began_s, tell))
 
     def serve_broken(self, request: Request) -> None:
         """What is not HTTP gets a problem document. What was sent is not repeated, not even in the log."""
@@ -111,10 +116,17 @@ class Listener:
         response.force_close()
         self._answer(request, response)
 
-    def _finish(self, request: Request, route: Route, began_s: float, done: "asyncio.Future[Response]") -> None:
+    def _finish(
+        self,
+        request: Request,
+        route: Route,
+        began_s: float,
+        tell: Callable[[Any], Response],
+        done: "asyncio.Future[Any]",
+    ) -> None:
         del self._running[done]
         try:
-            response = done.result()
+            response = tell(done.result())
         except asyncio.CancelledError:  # it took too long, or the process ends
             response = refuse(request, Code.UNAVAILABLE)
         except Exception as error:
@@ -176,6 +188,10 @@ class Listener:
             await asyncio.wait(list(self._running), timeout=FAREWELL_S)
         for connection in list(self._connections):
             connection.close()
+
+
+def _as_it_is(response: Response) -> Response:
+    return response
 
 
 def _failed(request: Request, route: Route, error: Exception) -> Response:

@@ -21,6 +21,13 @@ async def test_a_placed_order_is_in_the_book_with_its_price_and_its_units(house:
     assert (await house.allocated("floor"), await house.allocated("stand")) == (2, 1)
 
 
+async def test_an_order_costs_what_the_catalog_says_when_it_is_placed(house: Rooms) -> None:
+    before = await house.place("ann", "key-before")
+    await house.sql("update skus set price_fen = 12345 where sku_id = 'floor' returning 1")
+    await house.follower.run_once()
+    assert (before.amount_fen, (await house.place("bob")).amount_fen) == (10_000, 12_345)
+
+
 async def test_the_same_key_returns_the_same_order(house: Rooms) -> None:
     first = await house.place("ann", "key-again")
     assert await house.place("ann", "key-again") == first

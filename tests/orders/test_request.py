@@ -1,12 +1,14 @@
 """What a buyer may ask for: the order body, read strictly."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.catalog.records import Sku
-from engine.orders.request import is_idempotency_key, read_items
+from engine.orders.request import OrderBodies, is_idempotency_key, read_items
 from engine.stock.claim import Item
 from engine.web.problems import Code
 
@@ -86,3 +88,17 @@ def test_no_bytes_break_the_reader(raw: bytes) -> None:
 )
 def test_an_idempotency_key_is_8_to_64_visible_characters(text: str, good: bool) -> None:
     assert is_idempotency_key(text) is good
+
+
+@given(
+    bodies=st.lists(st.sampled_from([b'{"items":[{"sku":"floor","quantity":%d}]}' % n for n in range(7)]), max_size=20)
+)
+def test_a_body_is_read_the_same_however_often_it_came_before(bodies: list[bytes]) -> None:
+    remembered = OrderBodies()
+    assert [remembered.read(raw, SKUS) for raw in bodies] == [read_items(raw, SKUS) for raw in bodies]
+
+
+def test_a_body_that_was_good_is_refused_once_the_catalog_allows_less() -> None:
+    raw, remembered = b'{"items":[{"sku":"floor","quantity":2}]}', OrderBodies()
+    remembered.read(raw, SKUS)
+    assert remembered.read(raw, {"floor": replace(SKUS["floor"], per_order_max=1)}) is Code.ORDER_LIMIT

@@ -127,7 +127,7 @@ async def rooms(redis_url: str, database_url: str) -> AsyncIterator[Rooms]:
         live = board.sales["spring"]
         live.fence()
         await rebuilder.run_once()
-        desk = StockDesk(live, stock, batch_count_max=250, queue_count_max=2000)
+        desk = StockDesk(live, stock)
         try:
             yield Rooms(
                 pool=pool,
@@ -141,7 +141,7 @@ async def rooms(redis_url: str, database_url: str) -> AsyncIterator[Rooms]:
                 auditor=Auditor(board, stock, book, rebuilder),
                 follower=Follower(board, stock),
                 desk=desk,
-                placer=Placer(desk, stock, book, commit_count_max=500, queue_count_max=2000),
+                placer=Placer(desk, stock, book, reserve_count_max=250, commit_count_max=500, queue_count_max=2000),
                 ledger=PaymentLedger(pool, pool),
             )
         finally:
