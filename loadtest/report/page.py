@@ -1,0 +1,95 @@
+"""The page of a run: one HTML file that needs nothing else, on a desktop, a phone and paper, in English and Chinese.
+
+Nothing is loaded and nothing runs: charts are inline SVG, the style sheet is part of the file, and the language switch
+is two radio buttons that the style sheet listens to. Texts of a profile are input; every one is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from loadtest.report.figures import spoken
+from loadtest.report.markup import Content, Html, element
+from loadtest.report.model import Report
+from loadtest.report.sections import books, flow, inside, latency, origins, verdict
+from loadtest.report.sections.common import Section
+
+FILE = "report.html"
+
+
+def write(report: Report, folder: Path) -> Path:
+    """The page into a run's folder, over an older one; where it lies."""
+    path = folder / FILE
+    path.write_text(page(report), encoding="utf-8")
+    return path
+
+
+def page(report: Report) -> str:
+    """The whole document."""
+    name = str(report.story.get("name", ""))
+    title, title_zh = str(report.story.get("title", name)), str(report.story.get("title_zh", ""))
+    word = "PASS" if report.passed else "FAIL"
+    header = [
+        element("p", f"Floodgate · {name} · {report.started_at} · {spoken(report.duration_s)}", class_="kicker"),
+        element("h1", title, element("small", title_zh, lang="zh-Hans") if title_zh else None),
+        verdict.banner(report),
+        verdict.glance(report),
+    ]
+    return document(f"{word}: {title} · Floodgate", header, sections(report))
+
+
+def sections(report: Report) -> list[Section]:
+    """In the order a reader needs them."""
+    return [
+        origins.story(report),
+        verdict.slos(report),
+        verdict.honesty(report),
+        flow.goodput(report),
+        latency.latency(report),
+        latency.distribution(report),
+        inside.stock(report),
+        inside.line(report),
+        flow.saturation(report),
+        *origins.searches(report),
+        inside.processors(report),
+        inside.memory(report),
+        inside.costs(report),
+        books.audit(report),
+        books.outcomes(report),
+        books.cross_checks(report),
+        books.ended(report),
+        origins.origin(report),
+        origins.files(report),
+    ]
+
+
+def document(title: str, header: Iterable[Content], parts: Sequence[Section]) -> str:
+    """A page of the lab: its head, the language switch, a header, an index and its sections."""
+    switch = (
+        element("input", type="radio", name="language", id="choose-en", class_="switch", checked=True),
+        element("input", type="radio", name="language", id="choose-zh", class_="switch"),
+    )
+    chooser = element(
+        "div",
+        element("label", "English", for_="choose-en", lang="en"),
+        element("label", "中文", for_="choose-zh", lang="zh-Hans"),
+        class_="chooser",
+    )
+    index = element("nav", *(element("a", part.title, href=f"#{part.name}") for part in parts))
+    body = element("main", chooser, element("header", *header), index, *(part.drawn for part in parts))
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", Html(style())),
+    )
+    return "<!doctype html>\n" + element("html", head, element("body", *switch, body), lang="en") + "\n"
+
+
+def style() -> str:
+    """The style sheet, which lies beside this module."""
+    return files("loadtest.report").joinpath("page.css").read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""Where the run comes from: its story and sources, the machine, the versions, how to play it again, what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from loadtest.report.figures import figure, spoken
+from loadtest.report.markup import Content, Html, Term, element
+from loadtest.report.model import Report
+from loadtest.report.sections.common import Section, bullets, pairs, table
+from loadtest.report.words import EXTRA, named
+
+FILES = (
+    ("report.json", Term("everything on this page, as numbers", "本页全部数据")),
+    ("timeline.csv", Term("one row per second, one column per series", "每秒一行，每个序列一列")),
+    ("latencies.csv", Term("kind, percentile, milliseconds", "类别、百分位、毫秒")),
+    ("histograms/", Term("an HdrHistogram interval log for each kind", "各类别的 HdrHistogram 区间日志")),
+    ("profile.toml", Term("the profile as it was played", "实际执行的剧本")),
+    ("logs/", Term("what the processes wrote", "各进程日志")),
+)
+
+
+def story(report: Report) -> Section:
+    told = report.story
+    content = [element("p", str(told.get("about", "")), class_="about")]
+    sources = told.get("sources") or []
+    if sources:
+        content.append(element("h3", Term("Where its numbers come from", "数据来源")))
+        content.append(bullets([str(source) for source in sources], class_="sources"))
+    return Section("story", Term("The story", "剧本"), content)
+
+
+def searches(report: Report) -> list[Section]:
+    """What a search or a soak found, in tables of whatever it wrote down."""
+    return [
+        Section(_anchor(name), named(name, EXTRA), [_anything(found)]) for name, found in report.extra.items() if found
+    ]
+
+
+def origin(report: Report) -> Section:
+    machine = report.machine
+    rows: list[tuple[Content, Content]] = [
+        (Term("profile", "剧本"), element("code", f"{report.story.get('name', '')} {report.digest}")),
+        (Term("seed", "随机种子"), element("code", str(report.seed))),
+        (Term("started", "开始时间"), report.started_at),
+        (Term("lasted", "历时"), spoken(report.duration_s)),
+        (Term("machine", "机器"), f"{machine.cpu}, {machine.cores} cores, {figure(machine.memory_gib)} GiB"),
+        (Term("system", "系统"), machine.system),
+        (Term("load before the run", "运行前负载"), figure(machine.load_before)),
+        (Term("report schema", "报告格式"), str(report.schema)),
+        *((name, element("code", version)) for name, version in report.versions.items()),
+    ]
+    again = element("pre", element("code", report.command))
+    played = orjson.dumps(report.profile, option=orjson.OPT_INDENT_2).decode()
+    return Section(
+        "origin",
+        Term("Where it ran, and how to run it again", "运行环境与复现"),
+        [
+            pairs(rows),
+            element("h3", Term("Command", "命令")),
+            again,
+            element(
+                "details",
+                element("summary", Term("The whole profile as it was played", "实际执行的完整剧本")),
+                element("pre", element("code", played)),
+            ),
+        ],
+    )
+
+
+def files(report: Report) -> Section:
+    rows: list[list[Content]] = [[element("a", name, href=name), words] for name, words in FILES]
+    return Section(
+        "files",
+        Term("Raw files", "原始文件"),
+        [table((Term("file", "文件"), Term("holds", "内容")), rows, words=2)],
+        Term("They lie beside this page.", "与本页位于同一文件夹。"),
+    )
+
+
+def _anything(found: Any) -> Html:
+    """Numbers and words of any shape, as tables and lists."""
+    if isinstance(found, Mapping):
+        plain = [(named(str(key), {}), _cell(value)) for key, value in found.items() if not _large(value)]
+        large = [
+            [element("h3", named(str(key), {})), _anything(value)] for key, value in found.items() if _large(value)
+        ]
+        return element("div", pairs(plain) if plain else None, *large)
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        if found and all(isinstance(row, Mapping) for row in found):
+            head = list(dict.fromkeys(str(key) for row in found for key in row))
+            rows = [[_cell(row.get(key)) for key in head] for row in found]
+            return table([named(key, {}) for key in head], rows)
+        return bullets([_cell(value) for value in found])
+    return element("p", _cell(found))
+
+
+def _large(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
+
+
+def _cell(value: Any) -> Content:
+    if isinstance(value, bool):
+        return Term("yes", "是") if value else Term("no", "否")
+    if value is None or isinstance(value, int | float):
+        return figure(value)
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value, default=str).decode()
+
+
+def _anchor(name: str) -> str:
+    return "extra-" + "".join(letter if letter.isalnum() else "-" for letter in name)

@@ -1,0 +1,86 @@
+"""What the page calls things, in both languages: kinds of goodput, measures, processes, figures of the audit.
+
+Whatever the lab names and this list does not know appears under its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from loadtest.recording.kinds import GOODPUTS
+from loadtest.report.markup import Term
+
+KINDS = {
+    "joins": Term("Joins", "入队"),
+    "polls": Term("Polls", "排队查询"),
+    "passes": Term("Passes", "放行凭证"),
+    "orders": Term("Orders held", "锁票订单"),
+    "refusals": Term("Refusals", "明确拒绝"),
+    "checkouts": Term("Checkouts", "拉起支付"),
+    "payments": Term("Payments", "支付完成"),
+}
+KIND_MEANINGS = {
+    "joins": Term("a place in the line, given or shown again", "得到或再次看到排队位置"),
+    "polls": Term("the line document, or one's own place", "读取排队公告或自己的位置"),
+    "passes": Term("the right to order", "得到下单资格"),
+    "orders": Term("acknowledged after the ledger has it", "账本落库后才确认"),
+    "refusals": Term("an order answered no, with a reason", "下单被明确告知原因地拒绝"),
+    "checkouts": Term("parameters for WeChat's cashier", "得到微信收银台参数"),
+    "payments": Term("orders that their buyer saw as paid", "买家已看到支付成功的订单"),
+}
+MEASURES = {
+    "p50_ms": Term("p50, ms", "p50，毫秒"),
+    "p90_ms": Term("p90, ms", "p90，毫秒"),
+    "p99_ms": Term("p99, ms", "p99，毫秒"),
+    "p999_ms": Term("p99.9, ms", "p99.9，毫秒"),
+    "max_ms": Term("slowest, ms", "最慢，毫秒"),
+    "error_share": Term("share of outages", "故障占比"),
+    "per_s": Term("per second", "每秒"),
+    "count": Term("count", "数量"),
+}
+PROCESSES = {
+    "web": Term("web workers", "Web 进程"),
+    "work": Term("background work", "后台任务"),
+    "postgres": Term("PostgreSQL", "PostgreSQL"),
+    "redis": Term("Redis", "Redis"),
+    "simulator": Term("WeChat simulator", "微信模拟器"),
+    "simulator_signing": Term("of it apart: signing for WeChat", "另计：代微信签名"),
+    "generator": Term("load generator", "压测端"),
+}
+AUDIT = {
+    "capacity": Term("units for sale", "可售数量"),
+    "sold": Term("units sold", "已售数量"),
+    "oversold": Term("units oversold", "超卖数量"),
+    "undersold": Term("units left though wanted", "该售未售"),
+    "paid_orders": Term("paid orders", "已支付订单"),
+    "paid_fen": Term("paid, fen", "已收款，分"),
+    "refunded_fen": Term("refunded, fen", "已退款，分"),
+    "lost_paid": Term("payments lost", "丢失的支付"),
+    "double_paid": Term("paid twice", "重复支付"),
+}
+STOCK = {"free": Term("free", "可售"), "held": Term("held", "锁定"), "sold": Term("sold", "已售")}
+LINE = {
+    "waiting": Term("waiting", "等待"),
+    "called": Term("called", "已叫号"),
+    "admitted": Term("admitted", "已放行"),
+}
+EXTRA = {
+    "breakpoint": Term("Breakpoint", "崩溃点"),
+    "overload": Term("Overload", "过载"),
+    "soak": Term("Soak", "长时间稳定性"),
+}
+
+
+def kind(name: str) -> Term:
+    return KINDS.get(name, Term(name, name))
+
+
+def named(name: str, words: dict[str, Term]) -> Term:
+    """A known name in words, an unknown one as it is but without underscores."""
+    plain = name.replace("_", " ")
+    return words.get(name, Term(plain, plain))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Kinds of goodput as a visit meets them; unknown ones behind."""
+    return sorted(names, key=lambda name: (GOODPUTS.index(name) if name in GOODPUTS else len(GOODPUTS), name))
