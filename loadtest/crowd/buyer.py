@@ -92,7 +92,10 @@ class Buyer:
         refusal = await self._phone.login()
         if refusal is not None:
             return self._leave(f"login refused: {refusal.code}")
-        left = await self._waiting.join() or await self._waiting.until_called()
+        left = await self._waiting.join()
+        if left is None and self._persona.stops_after == "line":
+            return self._leave("went no further than the line")
+        left = left or await self._waiting.until_called()
         if left is not None:
             return self._leave_line(left)
         admission = await self._waiting.claim()
@@ -104,6 +107,8 @@ class Buyer:
         told = await self._shop(admission)
         if told is not None:
             self._enter(Stage.HOLDING)
+            if self._persona.stops_after == "order":
+                return self._leave("went no further than the order")
             await self._conclude(told, admission)
         return None
 
@@ -171,7 +176,7 @@ class Buyer:
                         open_wishes.remove(sku)
                     case "HELD_BY_OTHERS" | "TOO_FEW_LEFT":
                         pass
-                    case "PAUSED" | "NOT_OPEN" | "TOO_OFTEN":
+                    case "PAUSED" | "NOT_OPEN" | "TOO_OFTEN" | "LANE_QUOTA":
                         await self._phone.rest((answer.retry_after_ms or 500) / 1000)
                     case "PASS_SPENT":
                         # It ran out while others held the rest, or was lost with Redis: the place is good for another.

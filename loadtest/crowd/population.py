@@ -51,7 +51,7 @@ NOW = -math.inf
 """In place of a moment of arrival: whoever is sent sets out at once, and nobody can be late."""
 
 Stop = Literal["line", "order", "all"]
-"""How far a visit goes: into the line and until called, up to the order, or to the end."""
+"""How far a visit goes: into the line and no further, up to the order, or to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +76,6 @@ class Persona:
     """The lane asked for; None for the one that is open to everyone."""
     looks_every_s: float | None = None
     """Looks at the line that often, whatever it is told; None for those who look when they are told."""
+    leaves_after_s: float = math.inf
+    """So long after joining, whoever is not called yet goes away."""
     stops_after: Stop = "all"

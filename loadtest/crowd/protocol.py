@@ -120,14 +120,26 @@ class Shop:
 class Phone:
     """One buyer's mini program: an openid at WeChat, a seal at the engine, and the calls it makes."""
 
-    __slots__ = ("_due_s", "_headers", "_shop", "_wire", "openid", "seal")
+    __slots__ = ("_address", "_due_s", "_headers", "_prefix", "_shop", "_wire", "openid", "seal")
 
-    def __init__(self, wire: Wire, shop: Shop, *, openid: str, seal: str | None = None) -> None:
-        """`seal` is what the engine gave this openid before, on another phone's wire."""
+    def __init__(
+        self,
+        wire: Wire,
+        shop: Shop,
+        *,
+        openid: str,
+        seal: str | None = None,
+        address: str | None = None,
+        prefix: str = "",
+    ) -> None:
+        """`seal` is what the engine gave this openid before, on another phone's wire. `address` is where the balancer
+        saw it, a carrier's if not given. `prefix` stands before the kinds of its requests."""
         self._wire = wire
         self._shop = shop
         self._headers: dict[str, str] = {}
         self._due_s: float | None = None
+        self._address = address or address_of(openid)
+        self._prefix = prefix
         self.openid = openid
         self.seal = seal
         if seal is not None:
@@ -162,7 +174,7 @@ class Phone:
         self, kind: str, method: str, url: URL, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Reply:
         due_s, self._due_s = self._due_s, None
-        return await self._wire.ask(kind, method, url, headers=headers, body=body, due_s=due_s)
+        return await self._wire.ask(self._prefix + kind, method, url, headers=headers, body=body, due_s=due_s)
 
     # What a phone asks.
 
@@ -184,16 +196,18 @@ class Phone:
 
     def _show(self, seal: str) -> None:
         self.seal = seal
-        self._headers = {"Authorization": f"Bearer {seal}", "X-Forwarded-For": address_of(self.openid)}
+        self._headers = {"Authorization": f"Bearer {seal}", "X-Forwarded-For": self._address}
 
     async def line(self) -> Body | Refusal:
         """The shared document, from the engine itself."""
         reply = await self._ask("line", "GET", self._shop.line)
         return reply.body if reply.status == 200 else _refusal_from(reply)
 
-    async def join(self, *, shown: str | None = None) -> Place | Refusal:
-        """Stand in the line, or get the same place again; `shown` is the seal of one that was given before."""
-        body = orjson.dumps({} if shown is None else {"place": shown})
+    async def join(self, *, lane: str | None = None, shown: str | None = None) -> Place | Refusal:
+        """Stand in the line, or get the same place again; `shown` is the seal of one that was given before. No lane is
+        the one that is open to everyone."""
+        asked = {"lane": lane, "place": shown}
+        body = orjson.dumps({name: value for name, value in asked.items() if value is not None})
         reply = await self._ask("join", "POST", self._shop.places, headers=self._headers, body=body)
         return place_from(reply.body) if reply.status in (200, 201) else _refusal_from(reply)
 

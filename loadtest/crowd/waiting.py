@@ -41,7 +41,18 @@ class Left:
 class Waiting:
     """The line as one buyer meets it. `opens_at` is a moment of the phone's clock, in seconds."""
 
-    __slots__ = ("_cache", "_claiming", "_journal", "_luck", "_opens_at", "_persona", "_phone", "_place", "_screen")
+    __slots__ = (
+        "_cache",
+        "_claiming",
+        "_journal",
+        "_leaves_s",
+        "_luck",
+        "_opens_at",
+        "_persona",
+        "_phone",
+        "_place",
+        "_screen",
+    )
 
     def __init__(
         self,
@@ -61,13 +72,15 @@ class Waiting:
         self._journal = journal
         self._opens_at = opens_at
         self._luck = luck
+        self._leaves_s = math.inf
         self._place: Place | None = None
         self._claiming: Claiming | None = None
 
     async def join(self) -> Left | None:
         """Take a place, or the same one again. Raises Outage."""
+        self._leaves_s = min(self._leaves_s, self._phone.now() + self._persona.leaves_after_s)
         while True:
-            answer = await self._phone.join(shown=self._place.seal if self._place else None)
+            answer = await self._phone.join(lane=self._persona.lane, shown=self._place.seal if self._place else None)
             if isinstance(answer, Place):
                 self._keep(answer)
                 return None
@@ -95,6 +108,8 @@ class Waiting:
                 patience_ends = min(patience_ends, now + self._persona.patience_s)
                 if now >= patience_ends:
                     return Left("gave up while others hold the rest")
+            if now >= self._leaves_s:
+                return Left("gave up waiting")
             if now >= forgets_at:
                 forgets_at = math.inf
                 if (left := await self.join()) is not None:
@@ -179,6 +194,8 @@ class Waiting:
     # Time.
 
     def _next_look_s(self, document: LineDocument) -> float:
+        if self._persona.looks_every_s is not None:
+            return self._persona.looks_every_s * (0.75 + self._luck(0.5))
         place, opens_in_s = self._known(), max(0.0, self._opens_at - self._phone.now())
         wait_s = document.look_again_s(place, opens_in_s=opens_in_s, luck=self._luck(1.0))
         # Whoever counts down looks right after the opening, as soon as the CDN can know of it.

@@ -16,7 +16,7 @@ from loadtest.crowd.bots import Bot
 from loadtest.crowd.habits import SHARES, Habits, Lots, Slowness, openid_of, persona
 from loadtest.crowd.population import LAPSING, NOW, Persona
 from loadtest.profiles import curves
-from loadtest.profiles.profile import Lognormal, Profile
+from loadtest.profiles.profile import BotKind, Lognormal, Profile
 
 Visitor = Persona | Bot
 V = TypeVar("V", bound=Visitor)
@@ -28,6 +28,8 @@ MEMBERS_LISTED = 2000
 AWAY = Lognormal(median_s=20, sigma=0.6)
 AWAY_MAX_S = 85.0
 """Who looked away when called comes back before the line stops expecting them, after 90 s. A guess."""
+HOARDED = ("bot-two", "bot-three")
+"""In the openids of the further accounts of a hoarder."""
 LATEST_SHARE = 1.5
 """Who takes longer than the hold to pay comes too late, but not for ever: at one and a half holds they try."""
 
@@ -101,16 +103,18 @@ class _Drawing:
         return persona(dice, self._habits, openid=openid, lane=lane)
 
     def _bot(self, number: int, dice: random.Random) -> Bot:
-        bots = self._profile.bots
+        bots, kind = self._profile.bots, self._kinds.draw(dice)
+        words = HOARDED if kind == BotKind.HOARDER.value else ()
         return Bot(
             openid=openid_of("bot", seed=self._profile.seed, number=number),
             arrives_s=NOW,
-            kind=self._kinds.draw(dice),
+            kind=kind,
             looks_per_s=dice.uniform(*bots.looks_per_s),
             stays_s=bots.stays_s,
             wishes=tuple(sorted(self._habits.wishes, key=lambda sku: -self._habits.wishes[sku])),
             quantity=self._profile.sale.per_order_max,
             whim=dice.getrandbits(32),
+            accounts=tuple(openid_of(word, seed=self._profile.seed, number=number) for word in words),
         )
 
 

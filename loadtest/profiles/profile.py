@@ -169,7 +169,7 @@ class People(_Table):
     look_every_s: tuple[Positive, Positive] = (5.0, 10.0)
     """The impatient, in seconds of the run."""
     stops_after: Stop = "all"
-    """How far people go: into the line and until called, up to the order, or to the end."""
+    """How far people go: into the line and no further, up to the order, or to the end."""
 
 
 class BotKind(enum.Enum):
