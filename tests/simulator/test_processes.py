@@ -132,6 +132,68 @@ async def test_every_role_is_a_process_of_its_own(merchant: Caller, lasting: Run
     assert is_whole(running, without=[lasting.child.pid])
 
 
+async def costs(merchant: Caller) -> Any:
+    return (await merchant.house("GET", "/_admin/costs")).json
+
+
+def by_role(told: Any, count: str) -> dict[str, int]:
+    """One count, summed over the processes of each role."""
+    sums = {"ledger": 0, "front": 0, "caller": 0}
+    for process in told["processes"]:
+        sums[process["role"]] += process[count]
+    return sums
+
+
+async def test_every_process_tells_what_it_has_signed_and_verified(merchant: Caller, receiver: Receiver) -> None:
+    """Fronts verify requests and sign answers, callers sign callbacks, the buyer's app in the office verifies."""
+    before = await costs(merchant)
+    await merchant.order_and_pay()
+    await receiver.wait(1)
+    after = await costs(merchant)
+
+    def grown(count: str) -> dict[str, int]:
+        was = by_role(before, count)
+        return {role: now - was[role] for role, now in by_role(after, count).items()}
+
+    assert grown("signed") == {"ledger": 0, "front": 1, "caller": 1}
+    assert grown("verified") == {"ledger": 1, "front": 1, "caller": 0}
+
+
+async def test_the_costs_of_all_processes_are_told_once_each_and_in_sum(merchant: Caller) -> None:
+    await merchant.order_and_pay()
+    running, told = await pids(merchant), await costs(merchant)
+    processes = told["processes"]
+    assert {each["pid"] for each in processes} == {running["ledger"], *running["fronts"], *running["callers"]}
+    assert len(processes) == 5
+    assert told["silent"] == []
+    for name in ("cpu_s", "signed", "sign_cpu_s", "verified", "verify_cpu_s"):
+        assert told["total"][name] == pytest.approx(sum(each[name] for each in processes))
+
+
+async def test_signing_takes_cpu_time_of_the_process_that_signs_and_no_more_than_all_of_it(merchant: Caller) -> None:
+    await merchant.order()
+    spent = [each for each in (await costs(merchant))["processes"] if each["signed"]]
+    assert spent
+    assert all(0 < each["sign_cpu_s"] <= each["cpu_s"] for each in spent)
+
+
+async def test_a_front_that_was_killed_begins_to_count_anew(merchant: Caller) -> None:
+    await merchant.order_and_pay()
+    await kill(merchant, "fronts")
+    assert by_role(await costs(merchant), "signed")["front"] == 0
+
+
+async def test_a_process_that_hangs_is_named_and_keeps_nobody_waiting(merchant: Caller) -> None:
+    hanging = (await pids(merchant))["callers"][0]
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        told = await costs(merchant)
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+    assert told["silent"] == [hanging]
+    assert len(told["processes"]) == 4
+
+
 async def test_an_order_paid_at_one_front_is_known_at_every_other(merchant: Caller, receiver: Receiver) -> None:
     transaction_id = await merchant.order_and_pay()
     found = await asyncio.gather(*(merchant.query() for _ in range(12)))

@@ -7,12 +7,15 @@ costs about 290 microseconds and verifying 24 on the reference machine, so calle
 
 import base64
 import binascii
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+
+Verify = Callable[[RSAPublicKey, bytes, str], bool]
 
 _PADDING = PKCS1v15()
 _HASH = SHA256()

@@ -12,16 +12,17 @@ from queue import SimpleQueue
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from engine.simulator.keys import crypto
+from engine.simulator.keys.costs import Costs
 
 BATCH_COUNT_MAX = 8  # 8 signatures take about 2.5 ms.
 _Job = tuple[asyncio.Future[str], RSAPrivateKey, bytes]
 
 
 class Signer:
-    """Starts its threads at once; `stop` ends them. Belongs to the running event loop."""
+    """Starts its threads at once; `stop` ends them. Belongs to the running event loop. `costs` counts its work."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, costs: Costs) -> None:
+        self._costs = costs
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Job] = []
         self._batches: SimpleQueue[list[_Job] | None] = SimpleQueue()
@@ -54,7 +55,7 @@ class Signer:
 
     def _work(self) -> None:
         while (batch := self._batches.get()) is not None:
-            signatures = [crypto.sign(key, message) for _, key, message in batch]
+            signatures = [self._costs.sign(key, message) for _, key, message in batch]
             self._loop.call_soon_threadsafe(self._deliver, batch, signatures)
 
     def _deliver(self, batch: list[_Job], signatures: list[str]) -> None:

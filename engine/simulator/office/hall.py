@@ -4,15 +4,17 @@ This is the ledger process's end of every link. Who is connected is also who is 
 processes is read from here. Everything crosses as plain tuples in the order of the records' fields.
 """
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from engine.simulator.keys.costs import Costs, Share, Spent
 from engine.simulator.office import house
 from engine.simulator.office.counter import Counter, Verdict
-from engine.simulator.office.dispatch import CallerLost
+from engine.simulator.office.dispatch import CallerLost, Send
 from engine.simulator.office.office import Office
 from engine.simulator.pay.notices import Notice
 from engine.simulator.pay.parcels import Flaw, Parcel
@@ -21,7 +23,10 @@ from engine.simulator.processes.front import OfficeAway
 from engine.simulator.processes.links import Link, LinkLost, RemoteError
 from engine.simulator.processes.reach import Reach
 
-HELLO, CALL, VISIT = "hello", "call", "visit"
+HELLO, CALL, VISIT = "hello", "call", "visit"  # what the office is asked
+PARCEL, COSTS = "parcel", "costs"  # what the office asks
+
+COSTS_TIMEOUT_S = 2.0  # A process that hangs must not keep the others' costs back.
 
 _T = TypeVar("_T")
 
@@ -64,6 +69,7 @@ class Hall:
         self._restarts = restarts
         self._guests: dict[Link, _Guest] = {}
         office.processes = self.processes
+        office.costs = self.costs
 
     def new_link(self) -> Link:
         """For `create_unix_server`."""
@@ -79,6 +85,13 @@ class Hall:
             "callers": [guest.pid for guest in guests if guest.role == "caller"] or [os.getpid()],
             "restarts": self._restarts + sum(guest.restarts for guest in guests),
         }
+
+    async def costs(self) -> Sequence[Share]:
+        """What this process and every other that is there has spent so far, asked of them all at once."""
+        guests = list(self._guests.items())
+        own = Share(os.getpid(), "ledger", self._office.rules.costs.spent())
+        spent = await asyncio.gather(*(_spent_of(link) for link, _ in guests))
+        return [own, *(Share(guest.pid, guest.role, told) for (_, guest), told in zip(guests, spent, strict=True))]
 
     def _serve(self, link: Link, question: Any) -> object | Awaitable[object]:
         kind, content = question
@@ -113,12 +126,28 @@ async def _page_later(page: Awaitable[Page]) -> object:
 
 async def _send_over(link: Link, parcel: Parcel) -> int | None:
     try:
-        status: int | None = await link.ask(pack_parcel(parcel))
+        status: int | None = await link.ask((PARCEL, pack_parcel(parcel)))
     except LinkLost as error:
         raise CallerLost from error
     except RemoteError:
         return None  # A defect of the caller's, which its own log tells; the notice is tried again.
     return status
+
+
+async def _spent_of(link: Link) -> Spent | None:
+    try:
+        return Spent(**await asyncio.wait_for(link.ask((COSTS, None)), COSTS_TIMEOUT_S))
+    except (LinkLost, RemoteError, TimeoutError):
+        return None
+
+
+def answer(question: Any, costs: Costs, send: Send | None = None) -> object | Awaitable[object]:
+    """How a front or a caller answers the office: fronts are given no parcels."""
+    kind, content = question
+    if kind == COSTS:
+        return costs.spent().document()
+    assert send is not None
+    return send(unpack_parcel(content))
 
 
 async def bring_call(reach: Reach, call: Call) -> Verdict:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from engine.simulator.bills import pages as bill_pages
 from engine.simulator.fapiao import pages as fapiao_pages
+from engine.simulator.keys import costs
 from engine.simulator.luck import faults
 from engine.simulator.office.office import Office
 from engine.simulator.office.pages import Door, Serve, invalid, parsed, parsed_object, plain
@@ -89,6 +90,10 @@ def _show_processes(office: Office, _visit: Visit) -> Page:
     return plain(office.processes())
 
 
+async def _show_costs(office: Office, _visit: Visit) -> Page:
+    return plain(costs.document(await office.costs()))
+
+
 def _reset(office: Office, _visit: Visit) -> Page:
     office.reset()
     return plain({"result": "ok"})
@@ -112,6 +117,7 @@ DOORS = (
     Door("PUT", "/_admin/faults", _change_faults),
     Door("POST", "/_admin/pay", _pay_anyway),
     Door("GET", "/_admin/processes", _show_processes),
+    Door("GET", "/_admin/costs", _show_costs),
     Door("POST", "/_admin/reset", _reset),
     *bill_pages.DOORS,
     *weixin_pages.DOORS,

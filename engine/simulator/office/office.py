@@ -7,7 +7,7 @@ office decides nothing itself.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from engine.simulator.fapiao.invoicing import Invoicing
 from engine.simulator.fapiao.settings import Settings
 from engine.simulator.fapiao.titles import Titles
 from engine.simulator.keys import credentials
+from engine.simulator.keys.costs import Costs, Share
 from engine.simulator.keys.keyring import Keyring
 from engine.simulator.luck import faults
 from engine.simulator.luck.faults import Faults
@@ -38,7 +39,7 @@ from engine.simulator.weixin.mini_program import MiniProgram
 class Rules:
     """What stays the same while the office lives; clock and randomness come from outside.
 
-    `luck_file` keeps knobs that were turned live for a ledger process that is started again.
+    `luck_file` keeps knobs that were turned live for a ledger process that is started again. `costs` are this process'.
     """
 
     home: Path
@@ -46,6 +47,7 @@ class Rules:
     http_anywhere: bool
     now_ms: Callable[[], int]
     entropy: Callable[[int], bytes]
+    costs: Costs
     luck_file: Path | None = None
 
 
@@ -73,6 +75,7 @@ class Office:
         self.entropy = rules.entropy
         self.life = 0  # Counts the resets; what was planned in a former life does not happen.
         self.processes: Callable[[], Mapping[str, object]] = _alone
+        self.costs: Callable[[], Awaitable[Sequence[Share]]] = self._own_costs
         self.ledger = Ledger(rules.home / "journal.jsonl")
         self._first_luck = luck
         self._callers: dict[Send, Callable[[], None]] = {}
@@ -96,6 +99,7 @@ class Office:
             notify=self.notify,
             now_ms=rules.now_ms,
             entropy=rules.entropy,
+            verify=rules.costs.verify,
         )
         self.desk = Desk(
             ledger=self.ledger,
@@ -171,6 +175,9 @@ class Office:
             if refund.status is RefundStatus.PROCESSING:
                 self.settle_later(refund)
         self.invoicing.resume()
+
+    async def _own_costs(self) -> Sequence[Share]:
+        return [Share(os.getpid(), "alone", self.rules.costs.spent())]
 
     def notify(self, notice: Notice, late: bool = False) -> None:
         """Let a recorded notice be delivered."""

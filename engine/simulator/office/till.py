@@ -7,6 +7,7 @@ that is waiting. Looking, deciding and recording happen in one go, as at the des
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from engine.simulator.keys.crypto import Verify
 from engine.simulator.luck import faults
 from engine.simulator.luck.faults import Faults
 from engine.simulator.office.ledger import Key, Ledger
@@ -33,6 +34,7 @@ class Till:
         notify: Callable[[Notice, bool], None],
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
+        verify: Verify,
     ) -> None:
         self._ledger = ledger
         self._merchants = merchants
@@ -40,6 +42,7 @@ class Till:
         self._notify = notify
         self._now_ms = now_ms
         self._entropy = entropy
+        self._verify = verify
         self._racers: dict[Key, list[asyncio.Event]] = {}
 
     def tap(self, call: PaymentCall, behaviour: Behaviour | None) -> Told | Awaitable[Told]:
@@ -132,7 +135,7 @@ class Till:
     def _objection(self, call: PaymentCall, order: Order | None, now_ms: int) -> str | None:
         # Without an order any key will do: the call fails before the key is used.
         mchid = next(iter(self._merchants)) if order is None else order.mchid
-        return buyer.objection(call, order, self._merchants[mchid].public_key, now_ms=now_ms)
+        return buyer.objection(call, order, self._merchants[mchid].public_key, now_ms=now_ms, verify=self._verify)
 
     def _pay(self, order: Order, now_ms: int, *, late: bool = False) -> Order | Refusal:
         paid = orders.pay(

@@ -82,8 +82,18 @@ class PaymentCall:
         return self.package.removeprefix(PREFIX)
 
 
-def objection(call: PaymentCall, order: Order | None, merchant_key: RSAPublicKey, *, now_ms: int) -> str | None:
-    """Why the app refuses to show the cashier, or None. `order` is the one its prepay_id names."""
+def objection(
+    call: PaymentCall,
+    order: Order | None,
+    merchant_key: RSAPublicKey,
+    *,
+    now_ms: int,
+    verify: crypto.Verify = crypto.verify,
+) -> str | None:
+    """Why the app refuses to show the cashier, or None. `order` is the one its prepay_id names.
+
+    `verify` may be one that counts.
+    """
     if call.sign_type != "RSA" or not call.package.startswith(PREFIX):
         return "fail 调用支付JSAPI缺少参数"
     if not _SECONDS.fullmatch(call.timestamp) or not 1 <= len(call.nonce) <= 32:
@@ -93,7 +103,7 @@ def objection(call: PaymentCall, order: Order | None, merchant_key: RSAPublicKey
     message = crypto.payment_message(
         appid=order.appid, timestamp=call.timestamp, nonce=call.nonce, package=call.package
     )
-    if not crypto.verify(merchant_key, message, call.pay_sign):
+    if not verify(merchant_key, message, call.pay_sign):
         return "fail 支付验证签名失败"
     if call.openid != order.openid:
         return "fail 下单账号与支付账号不一致"

@@ -54,11 +54,12 @@ def check(
     body: bytes,
     now_s: int,
     transactions: bool,
+    verify: crypto.Verify = crypto.verify,
 ) -> tuple[Merchant, str] | Refusal:
     """Return the merchant that signed this request and the nonce it used, or the refusal of the first failing check.
 
     `target` is the raw path and query. `transactions` is True under /v3/pay/transactions/, where a header of
-    another scheme (or none) gets another message.
+    another scheme (or none) gets another message. `verify` may be one that counts.
     """
     match = _HEADER.fullmatch(header) if header else None
     if match is None:
@@ -76,7 +77,7 @@ def check(
     message = crypto.request_message(
         method=method, target=target, timestamp=pairs["timestamp"], nonce=pairs["nonce_str"], body=body
     )
-    if not crypto.verify(merchant.public_key, message, pairs["signature"]):
+    if not verify(merchant.public_key, message, pairs["signature"]):
         return _not_matching(method, target, pairs["timestamp"], message)
     return merchant, pairs["nonce_str"]
 

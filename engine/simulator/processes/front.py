@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from engine.simulator.keys.costs import Costs
 from engine.simulator.keys.keyring import Keyring
 from engine.simulator.keys.signer import Signer
 from engine.simulator.office.counter import Verdict
@@ -38,6 +39,7 @@ class Front:
         visit: Callable[[Visit], Awaitable[Page]],
         now_ms: Callable[[], int],
         entropy: Callable[[int], bytes],
+        costs: Costs,
     ) -> None:
         self._visit = visit
         self._gateway = Gateway(
@@ -45,6 +47,7 @@ class Front:
             answers=Answers(signer=signer, private=keyring.private, now_ms=now_ms, entropy=entropy),
             ask=call,
             now_ms=now_ms,
+            costs=costs,
         )
         self._runner = web.ServerRunner(
             web.Server(self._serve, access_log=None, keepalive_timeout=KEEPALIVE_S), shutdown_timeout=STOP_S

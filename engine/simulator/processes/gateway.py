@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from engine.simulator.keys.costs import Costs
 from engine.simulator.luck.fates import Flaw
 from engine.simulator.office import routes
 from engine.simulator.office.counter import Verdict
@@ -30,11 +31,13 @@ class Gateway:
         answers: Answers,
         ask: Callable[[Call], Awaitable[Verdict]],
         now_ms: Callable[[], int],
+        costs: Costs,
     ) -> None:
         self._merchants = merchants
         self._answers = answers
         self._ask = ask
         self._now_ms = now_ms
+        self._costs = costs
 
     async def serve(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         """One call; `path` and `query` are raw, and the signature covers them as they came."""
@@ -59,6 +62,7 @@ class Gateway:
             body=body,
             now_s=self._now_ms() // 1000,
             transactions=transactions,
+            verify=self._costs.verify,
         )
         if isinstance(signed, Refusal):
             suffix = None if transactions else signed.number

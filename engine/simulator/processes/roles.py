@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.simulator.keys.costs import Costs
 from engine.simulator.keys.keyring import Keyring
 from engine.simulator.keys.signer import Signer
 from engine.simulator.luck.faults import Faults
@@ -51,7 +52,7 @@ class Life:
 
 async def ledger(plan: Plan, life: Life) -> None:
     """Decide everything; deliver callbacks, too, when there are no processes for that."""
-    entropy = Entropy()
+    entropy, costs = Entropy(), Costs()
     office = Office(
         Rules(
             home=plan.home,
@@ -59,6 +60,7 @@ async def ledger(plan: Plan, life: Life) -> None:
             http_anywhere=plan.http_anywhere,
             now_ms=system_now_ms,
             entropy=entropy,
+            costs=costs,
             luck_file=plan.folder / LUCK,
         ),
         luck=plan.luck,
@@ -66,7 +68,7 @@ async def ledger(plan: Plan, life: Life) -> None:
     meeting = hall.Hall(office, restarts=life.restarts)
     signer = caller = None
     if not plan.callers:
-        signer = Signer(plan.signers)
+        signer = Signer(plan.signers, costs)
         caller = Caller(keyring=plan.keyring, signer=signer, now_ms=system_now_ms, entropy=entropy, places=PLACES)
         office.hire(caller.send)
     office.resume()
@@ -84,8 +86,9 @@ async def ledger(plan: Plan, life: Life) -> None:
 
 async def front(plan: Plan, life: Life) -> None:
     """Serve HTTP on the port that all fronts share."""
-    reach = Reach(plan.folder / SOCKET, hello=_hello("front", life), serve=_nothing)
-    signer = Signer(plan.signers)
+    costs = Costs()
+    reach = Reach(plan.folder / SOCKET, hello=_hello("front", life), serve=lambda _, asked: hall.answer(asked, costs))
+    signer = Signer(plan.signers, costs)
     serving = Front(
         keyring=plan.keyring,
         signer=signer,
@@ -93,6 +96,7 @@ async def front(plan: Plan, life: Life) -> None:
         visit=lambda visit: hall.bring_visit(reach, visit),
         now_ms=system_now_ms,
         entropy=Entropy(),
+        costs=costs,
     )
     await _until(reach.ready(), life)
     await serving.start(host=plan.host, port=plan.port, shared=True)
@@ -105,12 +109,13 @@ async def front(plan: Plan, life: Life) -> None:
 
 async def caller(plan: Plan, life: Life) -> None:
     """Deliver the callbacks that the office hands out."""
-    signer = Signer(plan.signers)
+    costs = Costs()
+    signer = Signer(plan.signers, costs)
     sender = Caller(keyring=plan.keyring, signer=signer, now_ms=system_now_ms, entropy=Entropy(), places=PLACES)
     reach = Reach(
         plan.folder / SOCKET,
         hello=_hello("caller", life),
-        serve=lambda _, packed: sender.send(hall.unpack_parcel(packed)),
+        serve=lambda _, asked: hall.answer(asked, costs, sender.send),
     )
     await _until(reach.ready(), life)
     life.ready()
@@ -125,10 +130,6 @@ ROLES = {"ledger": ledger, "front": front, "caller": caller}
 
 def _hello(role: str, life: Life) -> tuple[str, tuple[str, int, int]]:
     return hall.HELLO, (role, life.pid, life.restarts)
-
-
-def _nothing(_link: object, _question: object) -> None:
-    """Nobody asks a front anything."""
 
 
 async def _until(ready: Coroutine[object, object, None], life: Life) -> None:

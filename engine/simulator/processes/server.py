@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.simulator.keys import keyring as keys
+from engine.simulator.keys.costs import Costs
 from engine.simulator.keys.signer import Signer
 from engine.simulator.luck.faults import Faults
 from engine.simulator.office import house
@@ -57,16 +58,24 @@ class Simulator:
         entropy: Callable[[int], bytes] | None = None,
     ) -> None:
         entropy = entropy or Entropy()
+        costs = Costs()
         keyring = keys.ensure(home, merchants=merchants)
         self.credentials = keyring.all_credentials[0]
         self.office = Office(
-            Rules(home=home, keyring=keyring, http_anywhere=http_anywhere, now_ms=now_ms, entropy=entropy), luck=luck
+            Rules(home=home, keyring=keyring, http_anywhere=http_anywhere, now_ms=now_ms, entropy=entropy, costs=costs),
+            luck=luck,
         )
-        self._signer = Signer(signers)
+        self._signer = Signer(signers, costs)
         self._counter = Counter(self.office)
         self._caller = Caller(keyring=keyring, signer=self._signer, now_ms=now_ms, entropy=entropy, places=PLACES)
         self._front = Front(
-            keyring=keyring, signer=self._signer, call=self._call, visit=self._visit, now_ms=now_ms, entropy=entropy
+            keyring=keyring,
+            signer=self._signer,
+            call=self._call,
+            visit=self._visit,
+            now_ms=now_ms,
+            entropy=entropy,
+            costs=costs,
         )
 
     @property
