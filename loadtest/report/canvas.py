@@ -48,10 +48,12 @@ class Size:
 
 
 SMALL = Size()
-WIDE = Size(width=820, height=270, right=86)
+PLAIN = Size(right=14)
+"""No names beside its lines."""
+WIDE = Size(width=1000, height=300, right=110)
 TALL = Size(width=400, height=250, right=64)
 """The wide ones, on a phone."""
-COMPACT = Size(width=272, height=112, left=36, right=10, bottom=20)
+COMPACT = Size(width=272, height=116, left=36, right=14, bottom=22)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def drawing(size: Size, title: Content, desc: Content, *content: Content) -> Htm
         *content,
         viewBox=f"0 0 {size.width:g} {size.height:g}",
         role="img",
-        style=f"max-width:{size.width * 1.12:g}px",
+        style=f"max-width:{size.width * 1.18:g}px",
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loadtest.report.canvas import (
+    PLAIN,
     SMALL,
     Curve,
     Ending,
@@ -64,7 +65,7 @@ def over_time(
     if bound is not None:
         reach = max(reach, bound.value)
     up = from_zero(top if top is not None else reach, start=size.y0, end=size.y1, most=ticks)
-    across = clock(t_s[0], t_s[-1], start=size.x0, end=size.x1, most=max(2, int((size.x1 - size.x0) // 52)))
+    across = clock(t_s[0], t_s[-1], start=size.x0, end=size.x1, most=max(2, int((size.x1 - size.x0) // 40)))
     content = [frame(size, across, up, unit=clock_unit(t_s)), opening(size, across, t_s[0])]
     if bound is not None:
         content.append(limit(size, up, bound.value, bound.words))
@@ -85,7 +86,7 @@ def latency_over_time(
     if bound is not None:
         there.append(bound.value)
     up = logarithmic(min(there), max(there), start=size.y0, end=size.y1)
-    across = clock(t_s[0], t_s[-1], start=size.x0, end=size.x1, most=max(2, int((size.x1 - size.x0) // 52)))
+    across = clock(t_s[0], t_s[-1], start=size.x0, end=size.x1, most=max(2, int((size.x1 - size.x0) // 40)))
     content = [frame(size, across, up, unit=clock_unit(t_s)), opening(size, across, t_s[0])]
     if bound is not None:
         content.append(limit(size, up, bound.value, bound.words))
@@ -102,18 +103,15 @@ def stacked(title: Term, t_s: Sequence[float], layers: Sequence[Curve], *, size:
     moments = [(t, [v for v in column if v is not None]) for t, column in zip(t_s, columns, strict=False)]
     whole = [(t, column) for t, column in moments if len(column) == len(layers)]
     up = from_zero(max((sum(column) for _, column in whole), default=0.0), start=size.y0, end=size.y1)
-    across = clock(t_s[0], t_s[-1], start=size.x0, end=size.x1, most=max(2, int((size.x1 - size.x0) // 60)))
+    across = clock(t_s[0], t_s[-1], start=size.x0, end=size.x1, most=max(2, int((size.x1 - size.x0) // 50)))
     areas: list[Html] = []
-    ends: list[Ending] = []
     for n, layer in enumerate(layers):
         upper = [(across.at(t), up.at(sum(column[: n + 1]))) for t, column in whole]
         lower = [(across.at(t), up.at(sum(column[:n]))) for t, column in whole]
         outline = "L".join(f"{num(x)} {num(y)}" for x, y in _thinned(upper) + _thinned(lower)[::-1])
         areas.append(element("path", d=f"M{outline}Z", class_=f"area {layer.look}"))
-        if whole and layer.label is not None and whole[-1][1][n] > 0:
-            ends.append(Ending(upper[-1][0], (upper[-1][1] + lower[-1][1]) / 2, layer.label, layer.look))
     content = [*areas, frame(size, across, up, unit=clock_unit(t_s)), opening(size, across, t_s[0])]
-    return drawing(size, title, _words(title, t_s, layers), *content, labels(size, ends))
+    return drawing(size, title, _words(title, t_s, layers), *content)
 
 
 def by_percentile(
@@ -145,7 +143,7 @@ def by_percentile(
     return drawing(size, title, " ".join(desc), *content, labels(size, ends))
 
 
-def saturation(title: Term, points: Sequence[tuple[float, float]], *, size: Size = SMALL) -> Html:
+def saturation(title: Term, points: Sequence[tuple[float, float]], *, size: Size = PLAIN) -> Html:
     """Offered per second across, goodput per second up, and the diagonal on which everything offered was served."""
     most_offered = max(offered for offered, _ in points)
     most_served = max(served for _, served in points)

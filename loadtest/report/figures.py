@@ -23,7 +23,8 @@ def share(value: float | None) -> str:
     if value is None:
         return NOTHING
     per_cent = value * 100
-    return f"{figure(per_cent) if per_cent != int(per_cent) else f'{per_cent:.0f}'} %"
+    digits = 4 if 99 < per_cent < 100 else 3
+    return f"{per_cent:,.0f} %" if per_cent >= 100 else f"{per_cent:.{digits}g} %"
 
 
 def milliseconds(value: float | None) -> str:

@@ -10,6 +10,7 @@ Scale = Callable[[float], float]
 """A value to a coordinate."""
 
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+_LOG_MARKS_MAX = 9
 _MINUTES_FROM_S = 600.0
 """Axes longer than this count in minutes."""
 
@@ -55,21 +56,23 @@ def from_zero(highest: float, *, start: float, end: float, most: int = 4) -> Axi
 
 
 def logarithmic(low: float, high: float, *, start: float, end: float) -> Axis:
-    """Decades, with 2 and 5 between them while there are few. Values at or below 0 stand at the axis' low end."""
-    bottom = 10.0 ** math.floor(math.log10(low))
-    top = 10.0 ** math.ceil(math.log10(max(high, low)) - 1e-9)
-    if top <= bottom:
-        top = bottom * 10
+    """From one of 1, 2, 5 times a power of ten to another, at least a decade; all of these are marked while they are
+    few, else the powers alone. Values below the axis stand at its low end."""
+    first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(max(high, low))) + 2
+    round_ones = [n * 10.0**power for power in range(first, last + 1) for n in (1, 2, 5)]
+    bottom = max(value for value in round_ones if value <= low * (1 + 1e-9))
+    top = min(value for value in round_ones if value >= max(high, bottom * 10) * (1 - 1e-9))
     place = linear(math.log10(bottom), math.log10(top), start=start, end=end)
-    decades = round(math.log10(top / bottom))
-    between = (1, 2, 5) if decades == 1 else (1, 3) if decades == 2 else (1,)
-    marks = [bottom * 10**decade * n for decade in range(decades) for n in between] + [top]
+    marks = [value for value in round_ones if bottom <= value <= top]
+    if len(marks) > _LOG_MARKS_MAX:
+        marks = [value for value in marks if math.isclose(math.log10(value), round(math.log10(value)), abs_tol=1e-9)]
     return Axis(lambda value: place(math.log10(max(value, bottom))), [(value, short(value)) for value in marks])
 
 
 def percentiles(count: int, *, start: float, end: float) -> Axis:
-    """From 0 towards 100, each nine as wide as the one before; as many nines as `count` values can tell of."""
-    nines = min(6, max(1, math.ceil(math.log10(max(count, 1)) - 1e-9)))
+    """From 0 towards 100, each nine as wide as the one before, up to the share of one in `count` values: more cannot
+    be told from so many."""
+    nines = min(6.5, max(1.0, math.log10(max(count, 1))))
     place = linear(0, nines, start=start, end=end)
 
     def at(percentile: float) -> float:
@@ -77,7 +80,7 @@ def percentiles(count: int, *, start: float, end: float) -> Axis:
         return place(min(nines, -math.log10(rest)) if rest > 0 else nines)
 
     names = ("0", "50", "90", "99", "99.9", "99.99", "99.999", "99.9999")
-    return Axis(at, [(float(name), name) for name in names[: nines + 2]])
+    return Axis(at, [(float(name), name) for name in names[: int(nines + 1e-9) + 2]])
 
 
 def clock(first_s: float, last_s: float, *, start: float, end: float, most: int = 6) -> Axis:

@@ -29,11 +29,11 @@ KIND_MEANINGS = {
     "payments": Term("orders that their buyer saw as paid", "买家已看到支付成功的订单"),
 }
 MEASURES = {
-    "p50_ms": Term("p50, ms", "p50，毫秒"),
-    "p90_ms": Term("p90, ms", "p90，毫秒"),
-    "p99_ms": Term("p99, ms", "p99，毫秒"),
-    "p999_ms": Term("p99.9, ms", "p99.9，毫秒"),
-    "max_ms": Term("slowest, ms", "最慢，毫秒"),
+    "p50_ms": Term("p50", "p50"),
+    "p90_ms": Term("p90", "p90"),
+    "p99_ms": Term("p99", "p99"),
+    "p999_ms": Term("p99.9", "p99.9"),
+    "max_ms": Term("slowest", "最慢"),
     "error_share": Term("share of outages", "故障占比"),
     "per_s": Term("per second", "每秒"),
     "count": Term("count", "数量"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadtest.report import charts
-from loadtest.report.canvas import Curve, group, nothing, panel
+from loadtest.report.canvas import PLAIN, Curve, group, nothing, panel
 from loadtest.report.figures import figure, known
 from loadtest.report.markup import Content, Html, Term, element
 from loadtest.report.model import KindResult, Report, Series
@@ -16,7 +16,7 @@ def goodput(report: Report) -> Section:
     timeline = report.timeline
     if len(known(timeline.arrivals)) and timeline.t_s:
         words = Term("People who were to come", "应到场人数")
-        chart = charts.over_time(words, timeline.t_s, [Curve(timeline.arrivals, "s-7")])
+        chart = charts.over_time(words, timeline.t_s, [Curve(timeline.arrivals, "s-7")], size=PLAIN)
         panels.append(
             panel(words, Term(f"{report.arrived.intended:,} in all", f"共 {report.arrived.intended:,}"), chart)
         )
@@ -107,8 +107,9 @@ def _goodput_panel(name: str, values: Series, offered: Series | None, report: Re
         )
     if most > best * charts.OFFERED_ROOM:
         note = Term(f"{note.en}; up to {figure(most)} offered", f"{note.zh}；负载最高 {figure(most)}/秒")
-    background = Curve(offered, "offered", Term("offered", "负载")) if offered is not None else None
-    chart = charts.over_time(kind(name), report.timeline.t_s, [Curve(values, "s-1")], background=background)
+    background = Curve(offered, "offered") if offered is not None else None
+    curves = [Curve(values, "s-1")]
+    chart = charts.over_time(kind(name), report.timeline.t_s, curves, size=PLAIN, background=background)
     return panel(kind(name), note, chart)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from loadtest.report import charts
-from loadtest.report.canvas import COMPACT, TALL, WIDE, Curve, Size, both, group, nothing, panel
+from loadtest.report.canvas import COMPACT, PLAIN, TALL, WIDE, Curve, Size, both, group, nothing, panel
 from loadtest.report.charts import Bound
 from loadtest.report.figures import at_share, figure, known, mean, share
 from loadtest.report.markup import Content, Html, Term, element
@@ -42,8 +42,14 @@ def stock(report: Report) -> Section:
     def drawn(size: Size) -> Html:
         return charts.stacked(title, timeline.t_s, layers, size=size)
 
-    chart = both(drawn(WIDE), drawn(TALL))
-    return Section("stock", title, [panel(Term("Units", "张数"), _lasts(timeline.stock), chart, class_="across")], lead)
+    note = [
+        *(element("span", element("i", class_=f"block {layer.look}"), layer.label, class_="key") for layer in layers),
+        _lasts(timeline.stock),
+    ]
+    wide = Size(width=WIDE.width, height=WIDE.height, right=PLAIN.right)
+    narrow = Size(width=TALL.width, height=TALL.height, right=PLAIN.right)
+    chart = both(drawn(wide), drawn(narrow))
+    return Section("stock", title, [panel(Term("Units", "张数"), note, chart, class_="across")], lead)
 
 
 def line(report: Report) -> Section:
@@ -71,14 +77,14 @@ def processors(report: Report) -> Section:
     timeline = report.timeline
     everything = [value for values in timeline.cpu.values() for value in known(values)]
     lead = Term(
-        "Share of one core, second by second; all panels have the same axis. PostgreSQL is many processes and may pass "
-        "1. The dashed line is where a generator begins to measure itself.",
-        "逐秒单核占用，各图纵轴相同。PostgreSQL 为多进程，可超过 1。虚线以上压测端开始测到自己。",
+        "Per cent of one core, second by second; all panels have the same axis. PostgreSQL is many processes and may "
+        "pass 100. The dashed line is where a generator begins to measure itself.",
+        "逐秒单核占用百分比，各图纵轴相同。PostgreSQL 为多进程，可超过 100。虚线以上压测端开始测到自己。",
     )
     title = Term("Processors", "处理器")
     if not everything or not timeline.t_s:
         return Section("cpu", title, [nothing(silence([]))], lead)
-    top = ceiling(max(*everything, 1.0), most=2)
+    top = ceiling(max(*everything, 1.0) * 100, most=2)
     panels = []
     for name in sorted(timeline.cpu, key=_ours_last):
         values = timeline.cpu[name]
@@ -90,11 +96,12 @@ def processors(report: Report) -> Section:
             f"mean {share(mean(values))}, p95 {share(at_share(values, 0.95))}",
             f"平均 {share(mean(values))}，p95 {share(at_share(values, 0.95))}",
         )
-        bound = Bound(CPU_CAREFUL, "") if generator else None
+        bound = Bound(CPU_CAREFUL * 100, "") if generator else None
+        per_cent = [None if value is None else value * 100 for value in values]
         chart = charts.over_time(
             named(name, PROCESSES),
             timeline.t_s,
-            [Curve(values, "s-4" if generator else "s-1")],
+            [Curve(per_cent, "s-4" if generator else "s-1")],
             size=COMPACT,
             bound=bound,
             top=top,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loadtest.report import charts
-from loadtest.report.canvas import TALL, WIDE, Curve, Size, both, group, nothing, panel
+from loadtest.report.canvas import PLAIN, TALL, WIDE, Curve, Size, both, group, nothing, panel
 from loadtest.report.charts import Bound
 from loadtest.report.figures import figure, known, milliseconds
 from loadtest.report.markup import Html, Term
@@ -60,7 +60,7 @@ def distribution(report: Report) -> Section:
     def drawn(size: Size) -> Html:
         return charts.by_percentile(title, curves, count=count, size=size)
 
-    wide = Size(width=WIDE.width, height=330, right=92, left=WIDE.left)
+    wide = Size(width=WIDE.width, height=340, right=116, left=WIDE.left)
     narrow = Size(width=TALL.width, height=320, right=84, left=TALL.left)
     panels = [_distribution_panel(name, result, report) for name, result in there.items()]
     everything = panel(
@@ -90,7 +90,7 @@ def _distribution_panel(name: str, result: KindResult, report: Report) -> Html:
         if slo.kind == name and slo.measure in PERCENTILE_OF and not is_least(slo)
     ]
     chart = charts.by_percentile(
-        kind(name), [("", "s-1", result.distribution)], count=result.count, size=Size(right=14), bounds=bounds
+        kind(name), [("", "s-1", result.distribution)], count=result.count, size=PLAIN, bounds=bounds
     )
     words = f"p50 {milliseconds(result.p50_ms)}, p99 {milliseconds(result.p99_ms)}"
     return panel(kind(name), words, chart)

@@ -94,7 +94,9 @@ def slos(report: Report) -> Section:
     return Section(
         "slo",
         Term("Service levels", "服务水平目标"),
-        [table(head, rows, words=2)] if rows else [element("p", Term("The profile sets none.", "本剧本未设目标。"))],
+        [table(head, rows, words=2, class_="slos")]
+        if rows
+        else [element("p", Term("The profile sets none.", "本剧本未设目标。"))],
         Term(
             "Times count from the moment the person meant to act, over the whole run.",
             "时延从用户本来要操作的那一刻算起，覆盖整场运行。",
@@ -138,7 +140,7 @@ def honesty(report: Report) -> Section:
         ],
     ]
     head = (Term("generator", "压测端"), Term("verdict", "结论"), Term("allowed", "允许"), Term("found", "实测"), "")
-    content.append(table(head, rows, words=2))
+    content.append(table(head, rows, words=2, class_="slos"))
     content.append(
         element(
             "p",
