@@ -14,6 +14,7 @@ from rich.text import Text
 
 from engine.cli.fapiao import fapiao_app
 from engine.cli.line import line_app
+from engine.cli.loadtest import WORDS, compare, loadtest
 from engine.cli.plan import plan_drop
 from engine.cli.reconcile import reconcile
 from engine.cli.refunds import refund_app
@@ -44,6 +45,7 @@ app = typer.Typer(
 RUN = "Run"
 PREPARE = "Prepare and check"
 SELL = "Sell"
+MEASURE = "Measure"
 
 app.add_typer(sale_app, name="sale", rich_help_panel=SELL)
 app.add_typer(line_app, name="line", rich_help_panel=SELL)
@@ -53,6 +55,8 @@ app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
 app.command(rich_help_panel=PREPARE)(verify_draw)
 app.command("plan", rich_help_panel=PREPARE)(plan_drop)
+app.command(rich_help_panel=MEASURE, add_help_option=False, context_settings=WORDS)(loadtest)
+app.command(rich_help_panel=MEASURE, add_help_option=False, context_settings=WORDS)(compare)
 
 
 @dataclass(frozen=True, slots=True)
