@@ -58,7 +58,8 @@ class Web(_Section):
     head_timeout_s: Seconds = 15.0
     body_timeout_s: Seconds = 5.0
     request_timeout_s: Seconds = 10.0
-    concurrent_requests_max: Annotated[int, Field(ge=1, le=1000000)] = 5000
+    # Of one route in one worker. More are not served any faster, each only waits longer.
+    concurrent_requests_max: Annotated[int, Field(ge=1, le=1000000)] = 500
     # Whose word about a client's address is taken. A proxy on the same machine is the usual one.
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(decoded)] = (
         IPv4Network("127.0.0.0/8"),

@@ -1,8 +1,9 @@
 """One listener: a route table on a socket, with limits on everything and a drain that fails no request.
 
-Limits: bytes of head and body, seconds for each of them, seconds for a whole request, requests at a time. A
-connection that has not sent a complete head within the head timeout is closed, idle ones included. A client that does
-not take its answers within the time of a request loses its connection.
+Limits: bytes of head and body, seconds for each of them, seconds for a whole request, requests at a time. The last one
+is counted for each route, so that one that waits for WeChat or for the ledger keeps no other one out. A connection that
+has not sent a complete head within the head timeout is closed, idle ones included. A client that does not take its
+answers within the time of a request loses its connection.
 
 Drain, on SIGTERM: readiness fails first, and every answer from then on closes its connection, so that keep-alive
 clients leave by themselves. After the notice the listener takes in what has begun and closes. Connections that are
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from aiohttp import web
@@ -30,6 +31,7 @@ from engine.web.connection import Connection
 from engine.web.http import BodyLate, BodyTooLarge, Later, Request, Response, refuse
 from engine.web.listening import BACKLOG_COUNT, refuse_newcomers
 from engine.web.problems import Code
+from engine.web.room import REFUSALS_PER_S, REFUSE_EVERY_S, WAIT_S, Room
 from engine.web.routes import Route, RouteTable
 
 log = structlog.get_logger(__name__)
@@ -41,15 +43,20 @@ HANDSHAKE_S = 0.5
 FAREWELL_S = 1.0  # for the answers of requests that the end of a drain cuts off
 
 
+# A request that waits for room, and where it goes then.
+Entrant: TypeAlias = tuple[Request, Route, list[str]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one listener takes."""
+    """What one listener takes. `concurrent_requests_max`: of each route; the others wait `room_wait_s` at least."""
 
     body_bytes_max: int
     head_timeout_s: float
     body_timeout_s: float
     request_timeout_s: float
     concurrent_requests_max: int
+    room_wait_s: float = WAIT_S
 
 
 @dataclass(slots=True)
@@ -63,8 +70,20 @@ class Listener:
     _connections: set[Connection] = field(default_factory=set)
     _left: asyncio.Event = field(default_factory=asyncio.Event)  # no connection is there
     _running: "dict[asyncio.Future[Any], float]" = field(default_factory=dict)  # when each began
+    _rooms: "dict[str, Room[Entrant]]" = field(default_factory=dict)  # by the name of the route
     _server: asyncio.Server | None = None
     _watch: "asyncio.Task[None] | None" = None
+    _refuser: "asyncio.Task[None] | None" = None
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        for route in self.table.routes:
+            self._rooms[route.name] = Room(
+                count_max=limits.concurrent_requests_max,
+                # More would wait longer than a request may take.
+                waiting_count_max=int(REFUSALS_PER_S * limits.request_timeout_s),
+                wait_s=limits.room_wait_s,
+            )
 
     async def start(self) -> None:
         """Begin to accept."""
@@ -72,6 +91,7 @@ class Listener:
         connect = partial(Connection, self, loop=loop, reader_timeout_s=self.limits.request_timeout_s)
         self._server = await loop.create_server(connect, sock=self.sock, backlog=BACKLOG_COUNT)
         self._watch = loop.create_task(self._end_overdue())
+        self._refuser = loop.create_task(self._refuse_waiting())
 
     def opened(self, connection: Connection) -> None:
         """Somebody has come."""
@@ -91,10 +111,14 @@ class Listener:
             self._answer(request, self._no_route(request))
             return
         route, taken = found
-        running = self._running
-        if len(running) >= self.limits.concurrent_requests_max:
-            self._answer(request, refuse(request, Code.OVERLOADED))
-            return
+        room = self._rooms[route.name]
+        if not room.full:
+            self._begin((request, route, taken), room)
+        elif not room.wait((request, route, taken), now_s := time.monotonic()):
+            self._conclude(request, route, now_s, refuse(request, Code.OVERLOADED))
+
+    def _begin(self, entrant: Entrant, room: Room[Entrant]) -> None:
+        request, route, taken = entrant
         began_s = time.monotonic()
         try:
             outcome = route.handler(request, *taken)
@@ -107,8 +131,9 @@ class Listener:
             waiting, tell = outcome.future, outcome.tell
         else:
             waiting, tell = asyncio.ensure_future(outcome), _as_it_is
-        running[waiting] = began_s
-        waiting.add_done_callback(partial(self._finish, request, route, began_s, tell))
+        self._running[waiting] = began_s
+        room.count += 1
+        waiting.add_done_callback(partial(self._finish, request, route, began_s, room, tell))
 
     def serve_broken(self, request: Request) -> None:
         """What is not HTTP gets a problem document. What was sent is not repeated, not even in the log."""
@@ -121,10 +146,12 @@ class Listener:
         request: Request,
         route: Route,
         began_s: float,
+        room: Room[Entrant],
         tell: Callable[[Any], Response],
         done: "asyncio.Future[Any]",
     ) -> None:
         del self._running[done]
+        room.count -= 1
         try:
             response = tell(done.result())
         except asyncio.CancelledError:  # it took too long, or the process ends
@@ -132,6 +159,21 @@ class Listener:
         except Exception as error:
             response = _failed(request, route, error)
         self._conclude(request, route, began_s, response)
+        while (waiting := room.next()) is not None:
+            if waiting[1][0].connection.transport is not None:  # or the buyer has hung up
+                self._begin(waiting[1], room)
+
+    async def _refuse_waiting(self) -> None:
+        """At a pace that leaves the time to those who are in."""
+        while True:
+            await asyncio.sleep(REFUSE_EVERY_S)
+            now_s = time.monotonic()
+            for room in self._rooms.values():
+                self._refuse(room.refused(now_s))
+
+    def _refuse(self, waiting: list[tuple[float, Entrant]]) -> None:
+        for since_s, (request, route, _) in waiting:
+            self._conclude(request, route, since_s, refuse(request, Code.OVERLOADED))
 
     def _conclude(self, request: Request, route: Route, began_s: float, response: Response) -> None:
         telemetry.answered(route.name, response.status, time.monotonic() - began_s)
@@ -169,6 +211,7 @@ class Listener:
         """Leave without failing a request, then close. The notice is a part of the time."""
         assert self._server is not None
         assert self._watch is not None
+        assert self._refuser is not None
         deadline_s = time.monotonic() + timeout_s
         self.draining = True
         for connection in list(self._connections):
@@ -182,6 +225,9 @@ class Listener:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._left.wait(), max(0.0, deadline_s - time.monotonic()))
         self._watch.cancel()
+        self._refuser.cancel()
+        for room in self._rooms.values():
+            self._refuse(room.clear())
         if self._running:
             for waiting in list(self._running):
                 waiting.cancel()
