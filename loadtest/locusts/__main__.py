@@ -1,0 +1,17 @@
+"""`python -m loadtest.locusts`: Locust with this folder's file, and with whatever else you would tell Locust."""
+
+# Locust makes the standard library cooperative; nothing may be imported before it.
+from locust.main import main  # isort: skip
+
+import sys
+from pathlib import Path
+
+
+def run() -> None:
+    sys.argv[0] = "locust"
+    sys.argv[1:1] = ["-f", str(Path(__file__).with_name("locustfile.py"))]
+    main()  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    run()
