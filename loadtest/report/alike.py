@@ -50,7 +50,11 @@ def _profiles(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
     names = [run.story.get("name") for run in runs]
     if any(name != names[0] for name in names):
         return [
-            Difference("profile", f"The runs play different stories: {', '.join(map(str, {*names}))}.", forbids=True)
+            Difference(
+                "profile",
+                f"The runs play different stories: {', '.join(dict.fromkeys(map(str, names)))}.",
+                forbids=True,
+            )
         ]
     asked = [_flat(run.profile) for run in runs]
     keys = [

@@ -97,12 +97,14 @@ def show(
     for name, one in (("A", a), ("B", b)):
         run = one.runs[0]
         runs = "1 run" if len(one.runs) == 1 else f"{len(one.runs)} runs"
-        console.print(Text(f"{name}  {one.words}  ({run.story.get('title', '')}; {runs}, first {run.started_at})"))
+        console.print(
+            Text(f"{name}  {one.words}  ({run.story.get('title', '')}; {runs}, first {run.started_at})"), soft_wrap=True
+        )
     for difference in found:
         console.print(Text(f"! {difference.words}", style="bold yellow"), soft_wrap=True)
     grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading, justify in (("", "left"), ("A", "right"), ("B", "right"), ("B / A", "right"), ("spread", "right")):
-        grid.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=justify == "right")
+        grid.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
     grid.add_column("")
     group = ""
     for row in table:
@@ -117,7 +119,7 @@ def show(
             in_unit(row.b, row.unit),
             ratio(row),
             spread(row),
-            Text(row.meaning.value.en, style=look),
+            Text("" if row.meaning is Meaning.SPREAD_UNKNOWN else row.meaning.value.en, style=look),
         )
     console.print(grid)
     console.print()
@@ -125,10 +127,10 @@ def show(
     held.add_column("holds in")
     held.add_column("A", justify="right", no_wrap=True)
     held.add_column("B", justify="right", no_wrap=True)
-    for one in promised:
-        sides = ((one.a_holds, one.a_runs), (one.b_holds, one.b_runs))
+    for promise in promised:
+        sides = ((promise.a_holds, promise.a_runs), (promise.b_holds, promise.b_runs))
         cells = [Text(f"{holds} of {runs}", style="" if holds == runs else "bold red") for holds, runs in sides]
-        held.add_row(Text(one.words), *cells)
+        held.add_row(Text(promise.words), *cells)
     console.print(held)
     if any(row.meaning is Meaning.SPREAD_UNKNOWN for row in table):
         console.print("\nOne run on each side has no spread: give several (A1,A2,A3) to know what a ratio means.")

@@ -1,8 +1,8 @@
 """Two sides of one or several runs each: every figure as a ratio B/A with its spread, and what that means. Pure.
 
-A figure of a side is the median of its runs. The ratio's spread reaches from B's lowest over A's highest to B's highest
-over A's lowest. Where the two sides' ranges meet, the difference is within the spread and means nothing; a single run on
-each side has no spread, and then nobody can tell.
+A figure of a side is the median of its runs. The ratio's spread reaches from B's lowest over A's highest to B's
+highest over A's lowest. Where the two sides' ranges meet, the difference is within the spread and means nothing; a
+single run on each side has no spread, and then nobody can tell.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _figures(runs: Sequence[Report]) -> Iterator[tuple[Term, Term, str, Better, 
     costs = Term("CPU per order", "每单 CPU")
     for name in dict.fromkeys(name for run in runs for name in run.costs):
         yield costs, named(name, PROCESSES), "µs", Better.LOWER, _cost(name)
-    share = Term("Processors, per cent of a core", "处理器，单核百分比")
+    share = Term("Processors, % of a core", "处理器，单核百分比")
     for name in dict.fromkeys(name for run in runs for name in run.timeline.cpu):
         label = named(name, PROCESSES)
         yield share, Term(f"{label.en}, mean", f"{label.zh}，平均"), "%", Better.LOWER, _cpu(name, 0)

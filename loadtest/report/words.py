@@ -41,10 +41,11 @@ MEASURES = {
 PROCESSES = {
     "web": Term("web workers", "Web 进程"),
     "work": Term("background work", "后台任务"),
+    "jobs": Term("background work", "后台任务"),
     "postgres": Term("PostgreSQL", "PostgreSQL"),
     "redis": Term("Redis", "Redis"),
     "simulator": Term("WeChat simulator", "微信模拟器"),
-    "simulator_signing": Term("of it apart: signing for WeChat", "另计：代微信签名"),
+    "simulator_signing": Term("of that, signing", "其中：签名"),
     "generator": Term("load generator", "压测端"),
 }
 AUDIT = {
