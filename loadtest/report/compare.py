@@ -22,6 +22,8 @@ from loadtest.report.figures import figure, median
 from loadtest.report.model import Report
 from loadtest.report.reading import FILE, ReportUnreadable, read
 
+WIDE = 90
+"""A terminal with so many columns has room between the figures."""
 _LOOKS = {
     Meaning.BETTER: "green",
     Meaning.WORSE: "bold red",
@@ -102,7 +104,7 @@ def show(
         )
     for difference in found:
         console.print(Text(f"! {difference.words}", style="bold yellow"), soft_wrap=True)
-    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    grid = Table(box=None, padding=(0, 2 if console.width >= WIDE else 1, 0, 0), header_style="dim")
     for heading, justify in (("", "left"), ("A", "right"), ("B", "right"), ("B / A", "right"), ("spread", "right")):
         grid.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
     grid.add_column("")
@@ -149,7 +151,7 @@ def spread(row: Row) -> str:
     if row.spread is None or len(row.a) == len(row.b) == 1:
         return ""
     low, high = row.spread
-    return f"{low:.2f} to {high:.2f}"
+    return f"{low:.2f}–{high:.2f}"
 
 
 def _arguments() -> argparse.ArgumentParser:
