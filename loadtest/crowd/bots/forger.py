@@ -11,15 +11,12 @@ from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Order, Phone, Refusal
 
 TRIES_EVERY_S = 0.4
-LIMITED = frozenset({"TOO_OFTEN"})
 AFTER_USE = frozenset({"PASS_SPENT", "BUYER_LIMIT", *ANY_TIME})
 
 
 class Forger(Robot):
     async def _act(self, phone: Phone) -> str:
-        if (refusal := await phone.login()) is not None:
-            return f"was refused: {refusal.code}"
-        place = await phone.join()
+        place = await self._join(phone)
         if isinstance(place, Refusal):
             return f"was refused: {place.code}"
         has_ordered = False

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from loadtest.crowd.bots.bot import KINDS_PREFIX, Bot
 from loadtest.crowd.buyer import Drop, arrive
 from loadtest.crowd.journal import Stage
+from loadtest.crowd.line import Place
 from loadtest.crowd.population import NOW, Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Shop
-from loadtest.crowd.waiting import Waiting
+from loadtest.crowd.waiting import AGAIN, SOON_MS, Waiting
 from loadtest.wires.port import Outage, Wire
 
 
@@ -69,6 +70,16 @@ class Robot:
     def _key(self) -> str:
         self._key_count += 1
         return f"{self._bot.openid}-{self._key_count}"
+
+    async def _join(self, phone: Phone) -> Place | Refusal:
+        """Log in and take a place, however long the draw takes. Raises Outage."""
+        if (refusal := await phone.login()) is not None:
+            return refusal
+        while True:
+            place = await phone.join()
+            if isinstance(place, Place) or place.code not in AGAIN or self._is_over:
+                return place
+            await phone.rest((place.retry_after_ms or SOON_MS) / 1000)
 
     def _waiting(self, phone: Phone) -> Waiting:
         """The line as an honest account meets it, until the bot gives up."""
