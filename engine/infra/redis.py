@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from engine.infra.outage import RedisAway
+from engine.infra.redis_direct import DirectCalls
 
 LUA = Path(__file__).resolve().parents[2] / "lua"
 PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"  # where a wheel has them
@@ -49,8 +50,11 @@ def load_script(room: str, verb: str) -> Script:
 class RedisStore:
     """The engine's only door to Redis. Every failure is raised as RedisAway; nothing is retried behind its back."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, direct: DirectCalls | None = None) -> None:
+        """`direct`: a shorter way to the one node there is."""
         self.client = client
+        self._direct = direct
+        self._execute = client.execute_command if direct is None else direct.call
 
     async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
         """The script's reply.
@@ -59,10 +63,10 @@ class RedisStore:
         """
         try:
             try:
-                return await self.client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
+                return await self._execute("EVALSHA", script.sha, len(keys), *keys, *args)
             except NoScriptError:
                 # Not SCRIPT LOAD and EVALSHA: the scripts may be flushed again between the two.
-                return await self.client.execute_command("EVAL", script.source, len(keys), *keys, *args)
+                return await self._execute("EVAL", script.source, len(keys), *keys, *args)
         except AWAY as error:
             if isinstance(error, BROKEN):
                 await self._drop_idle()
@@ -70,9 +74,9 @@ class RedisStore:
 
     async def _drop_idle(self) -> None:
         """One connection broke: those that lie idle broke with it, and would fail one caller each, in a burst."""
-        if isinstance(self.client, Redis):
+        if self._direct is not None:
             with contextlib.suppress(*AWAY):
-                await self.client.connection_pool.disconnect(inuse_connections=False)
+                await self._direct.drop_idle()
 
     async def facts(self) -> dict[str, Any]:
         """INFO of one node: version, memory policy, persistence. Raises RedisAway."""
@@ -116,7 +120,7 @@ async def open_redis(url: str, *, connections_max: int, timeout_s: float, connec
         await single.aclose()
         raise RedisAway(f"{type(error).__name__}: {error}") from error
     if not cluster:
-        return RedisStore(single)
+        return RedisStore(single, DirectCalls(pool, timeout_s=timeout_s))
     await single.aclose()
     return RedisStore(RedisCluster.from_url(url, max_connections=connections_max, **options))
 

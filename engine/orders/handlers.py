@@ -1,6 +1,7 @@
 """Orders over HTTP: place, list, read, cancel."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from engine.infra.seals import SealKeys
 from engine.line.place import read_pass
@@ -41,6 +42,10 @@ CODES: dict[ReserveCode, Code] = {
     ReserveCode.HELD_BY_OTHERS: Code.HELD_BY_OTHERS,
     ReserveCode.TOO_FEW_LEFT: Code.TOO_FEW_LEFT,
 }
+
+# Names for what the functions inside the hot path take and give: written out there, they would be made anew every time.
+Placed: TypeAlias = Order | Refused
+Placing: TypeAlias = Response | Later[Placed]
 
 # What Redis says of a SKU that it has no units of; it does not know why.
 NO_UNITS = (Code.SOLD_OUT, Code.HELD_BY_OTHERS, Code.TOO_FEW_LEFT)
@@ -96,14 +101,14 @@ class OrderRoutes:
         if not is_idempotency_key(key):
             return refuse(request, Code.KEY_INVALID)
 
-        def place(raw: bytes) -> Response | Later[Order | Refused]:
+        def place(raw: bytes) -> Placing:
             items = desk.bodies.read(raw, desk.live.skus)
             if isinstance(items, Code):
                 return refuse(request, items)
             if desk.live.fenced:
                 return refuse(request, Code.FENCED)
 
-            def told(placed: Order | Refused) -> Response:
+            def told(placed: Placed) -> Response:
                 if isinstance(placed, Order):
                     return answer(placed.document(), status=201)
                 return self._refused(request, placed, desk, items)

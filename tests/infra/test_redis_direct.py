@@ -1,0 +1,54 @@
+"""Scripts on connections kept in hand: as many at once as the pool allows, and none lost when something breaks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from engine.infra.outage import RedisAway
+from engine.infra.redis import RedisStore, Script, open_redis
+
+CONNECTIONS_MAX = 4
+SLOW = "for _ = 1, 100000 do end return 7"
+
+
+def script(source: str) -> Script:
+    return Script("test/verb", source, "0" * 40)  # an unknown SHA: every call also meets NOSCRIPT
+
+
+@pytest.fixture
+async def store(clean_redis_url: str) -> AsyncIterator[RedisStore]:
+    opened = await open_redis(clean_redis_url, connections_max=CONNECTIONS_MAX, timeout_s=2, connect_timeout_s=2)
+    yield opened
+    await opened.close()
+
+
+async def test_more_callers_than_connections_are_all_answered(store: RedisStore) -> None:
+    calls = [store.run(script(SLOW), [], []) for _ in range(CONNECTIONS_MAX * 10)]
+    assert await asyncio.gather(*calls) == [7] * (CONNECTIONS_MAX * 10)
+
+
+async def test_the_pool_has_connections_for_others_while_scripts_keep_some(store: RedisStore) -> None:
+    await asyncio.gather(*(store.run(script("return 1"), [], []) for _ in range(CONNECTIONS_MAX)))
+    assert await asyncio.gather(*(store.client.echo("here") for _ in range(CONNECTIONS_MAX * 3)))
+
+
+async def test_a_connection_that_the_server_closed_costs_the_next_call_nothing(store: RedisStore) -> None:
+    await asyncio.gather(*(store.run(script(SLOW), [], []) for _ in range(CONNECTIONS_MAX)))
+    await store.client.client_kill_filter(_type="normal", skipme=True)
+    await store.ping()
+    assert await store.run(script("return 5"), [], []) == 5
+
+
+async def test_a_caller_who_gives_up_leaves_no_answer_for_the_next(store: RedisStore) -> None:
+    patient = asyncio.create_task(store.run(script(SLOW), [], []))
+    await asyncio.sleep(0)
+    patient.cancel()
+    await asyncio.gather(patient, return_exceptions=True)
+    assert await asyncio.gather(*(store.run(script(f"return {n}"), [], []) for n in range(8))) == list(range(8))
+
+
+async def test_a_script_that_fails_raises_and_the_connection_serves_on(store: RedisStore) -> None:
+    with pytest.raises(RedisAway):
+        await store.run(script("return redis.call('NO SUCH COMMAND')"), [], [])
+    assert await store.run(script("return 3"), [], []) == 3
