@@ -63,6 +63,9 @@ class Curve:
     values: Series
     look: str
     label: str | Term | None = None
+    bridge: int = 0
+    """So many samples may be missing in a row before the line is broken: watchers miss a second now and then. For what
+    is counted, None is news and nothing is bridged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +156,12 @@ def dots(points: Iterable[tuple[float, float]], look: str) -> Html:
     return element("path", d="".join(f"M{num(x)} {num(y)}h.01" for x, y in points), class_=f"dots {look}")
 
 
-def placed(t_s: Sequence[float], values: Series, across: Scale, up: Scale) -> list[tuple[float, float] | None]:
+def placed(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> list[tuple[float, float] | None]:
     """Samples as points, None where there is none. Where several samples share a half unit of width, their lowest and
     highest remain, so that no peak is lost."""
     points: list[tuple[float, float] | None] = []
     bucket: list[tuple[float, float]] = []
+    missing = 0
 
     def empty_bucket() -> None:
         if len(bucket) > 2:
@@ -167,11 +171,14 @@ def placed(t_s: Sequence[float], values: Series, across: Scale, up: Scale) -> li
             points.extend(bucket)
         bucket.clear()
 
-    for t, value in zip(t_s, values, strict=False):
+    for t, value in zip(t_s, curve.values, strict=False):
         if value is None:
+            missing += 1
+            continue
+        if missing > curve.bridge:
             empty_bucket()
             points.append(None)
-            continue
+        missing = 0
         point = (across(t), up(value))
         if bucket and point[0] - bucket[0][0] >= 0.5:
             empty_bucket()

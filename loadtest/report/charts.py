@@ -7,7 +7,7 @@ says so: an empty chart would read as zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtest.report.canvas import (
@@ -71,7 +71,7 @@ def over_time(
         content.append(limit(size, up, bound.value, bound.words))
     if background is not None:
         held = [None if value is None else min(value, up.ticks[-1][0]) for value in background.values]
-        content.append(path(placed(t_s, held, across.at, up.at), background.look))
+        content.append(path(placed(t_s, Curve(held, background.look), across.at, up.at), background.look))
     content.extend(_drawn(t_s, curves, across, up))
     ends = [ending(t_s, curve, across.at, up.at) for curve in curves]
     content.append(labels(size, [end for end in ends if end is not None]))
@@ -114,33 +114,39 @@ def stacked(title: Term, t_s: Sequence[float], layers: Sequence[Curve], *, size:
     return drawing(size, title, _words(title, t_s, layers), *content)
 
 
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One latency curve: (percentile, ms) of so many values."""
+
+    label: str | Term
+    look: str
+    points: Sequence[tuple[float, float]]
+    count: int
+
+
 def by_percentile(
-    title: Term,
-    curves: Sequence[tuple[str | Term, str, Sequence[tuple[float, float]]]],
-    *,
-    count: int,
-    size: Size,
-    bounds: Sequence[tuple[float, float]] = (),
+    title: Term, curves: Sequence[Distribution], *, size: Size, bounds: Sequence[tuple[float, float]] = ()
 ) -> Html:
-    """Latency curves of (name, look, [(percentile, ms), ...]) whose axis gives each further nine the same room; `count`
-    is how many values the largest of them has. Bounds are promises, (percentile, ms)."""
-    values = [max(ms, LOWEST_MS) for _, _, points in curves for _, ms in points] + [ms for _, ms in bounds]
+    """Latency on an axis that gives each further nine the same room. A curve ends at the share of one of its values:
+    its slowest stands there. Bounds are promises, (percentile, ms)."""
+    values = [max(ms, LOWEST_MS) for curve in curves for _, ms in curve.points] + [ms for _, ms in bounds]
     up = logarithmic(min(values), max(values), start=size.y0, end=size.y1)
-    across = percentiles(count, start=size.x0, end=size.x1)
+    across = percentiles(max(curve.count for curve in curves), start=size.x0, end=size.x1)
     content = [frame(size, across, up, unit="%")]
     ends: list[Ending] = []
-    desc: list[str] = []
-    for name, look, points in curves:
-        if not points:
-            continue
-        content.append(path(((across.at(percentile), up.at(ms)) for percentile, ms in points), look))
-        ends.append(Ending(across.at(points[-1][0]), up.at(points[-1][1]), name, look))
-        plain = name.plain if isinstance(name, Term) else name
-        desc.append(f"{plain}: " + ", ".join(f"p{p:g} {figure(ms)} ms" for p, ms in _telling(points)) + ".")
+    for curve in curves:
+        slowest_at = 100 * (1 - 1 / max(2, curve.count))
+        told_of = [(percentile, ms) for percentile, ms in curve.points if percentile <= slowest_at]
+        if curve.points and curve.points[-1][0] >= 100:
+            told_of.append((slowest_at, curve.points[-1][1]))
+        if told_of:
+            content.append(path(((across.at(percentile), up.at(ms)) for percentile, ms in told_of), curve.look))
+            ends.append(Ending(size.x1, up.at(told_of[-1][1]), curve.label, curve.look))
     for percentile, ms in bounds:
         x, y = across.at(percentile), up.at(ms)
         content.append(element("path", d=f"M{num(x - 14)} {num(y)}h28", class_="line limit"))
-    return drawing(size, title, " ".join(desc), *content, labels(size, ends))
+    desc = " ".join(_percentiles_told(curve) for curve in curves)
+    return drawing(size, title, desc, *content, labels(size, [end for end in ends if end.words]))
 
 
 def saturation(title: Term, points: Sequence[tuple[float, float]], *, size: Size = PLAIN) -> Html:
@@ -179,7 +185,7 @@ def spark(title: str, points: Sequence[float], *, low: float, high: float) -> Ht
 
 
 def _drawn(t_s: Sequence[float], curves: Sequence[Curve], across: Axis, up: Axis) -> list[Html]:
-    return [path(placed(t_s, curve.values, across.at, up.at), curve.look) for curve in curves]
+    return [path(placed(t_s, curve, across.at, up.at), curve.look) for curve in curves]
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -191,11 +197,12 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return kept
 
 
-def _telling(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _percentiles_told(curve: Distribution) -> str:
     """The percentiles worth saying aloud."""
-    wanted: Mapping[float, None] = dict.fromkeys((50.0, 90.0, 99.0, 99.9))
-    found = [next(((p, ms) for p, ms in points if p >= want), None) for want in wanted]
-    return [point for point in found if point is not None]
+    name = curve.label.plain if isinstance(curve.label, Term) else curve.label
+    found = [next(((p, ms) for p, ms in curve.points if p >= wanted), None) for wanted in (50, 90, 99, 99.9)]
+    said = ", ".join(f"p{point[0]:g} {figure(point[1])} ms" for point in found if point is not None)
+    return f"{name}: {said}." if name else f"{said}."
 
 
 def _words(title: Term, t_s: Sequence[float], curves: Sequence[Curve]) -> str:

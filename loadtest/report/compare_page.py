@@ -8,6 +8,7 @@ from itertools import groupby
 from loadtest.report import charts
 from loadtest.report.alike import Difference
 from loadtest.report.canvas import Curve, Size, group, panel
+from loadtest.report.charts import Distribution
 from loadtest.report.comparing import Meaning, Promise, Row
 from loadtest.report.figures import NOTHING, figure, known, median
 from loadtest.report.markup import Content, Html, Term, element
@@ -123,15 +124,14 @@ def _median(values: Sequence[float], unit: str) -> str:
 def _distributions(a: Sequence[Report], b: Sequence[Report]) -> Section:
     panels = []
     for name in in_order({name for run in [*a, *b] for name in run.kinds}):
-        curves: list[tuple[str | Term, str, Sequence[tuple[float, float]]]] = []
-        count = 1
+        curves: list[Distribution] = []
         for letter, look, side in (("A", "s-7", a), ("B", "s-2", b)):
             there = [run.kinds[name] for run in side if name in run.kinds and run.kinds[name].distribution]
             for n, result in enumerate(there):
-                curves.append((letter if n == 0 else "", f"{look} weak", result.distribution))
-                count = max(count, result.count)
+                label = letter if n == 0 else ""
+                curves.append(Distribution(label, f"{look} weak", result.distribution, result.count))
         if curves:
-            chart = charts.by_percentile(kind(name), curves, count=count, size=_NAMED)
+            chart = charts.by_percentile(kind(name), curves, size=_NAMED)
             panels.append(panel(kind(name), Term("milliseconds by percentile", "毫秒，按百分位"), chart))
     lead = Term("One line for each run: A grey, B orange.", "每次运行一条线：A 灰色，B 橙色。")
     return Section("distribution", Term("Latency by percentile", "时延分布"), [group(*panels, class_="panels")], lead)

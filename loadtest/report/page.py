@@ -60,6 +60,7 @@ def sections(report: Report) -> list[Section]:
         books.outcomes(report),
         books.cross_checks(report),
         books.ended(report),
+        *origins.findings(report),
         origins.origin(report),
         origins.files(report),
     ]

@@ -16,6 +16,8 @@ from loadtest.report.sections.verdict import CPU_CAREFUL
 from loadtest.report.words import LINE, PROCESSES, STOCK, named
 
 _LAYERS = (("sold", "s-good"), ("held", "s-wait"), ("free", "s-rest"))
+_BRIDGE = 3
+"""Seconds that a watcher may miss."""
 _APART = ("simulator", "generator")
 """What belongs to the lab and not to the engine, by the beginning of its name."""
 
@@ -55,7 +57,7 @@ def stock(report: Report) -> Section:
 def line(report: Report) -> Section:
     timeline, title = report.timeline, Term("The line", "排队")
     curves = [
-        Curve(values, f"s-{n + 1}", named(name, LINE))
+        Curve(values, f"s-{n + 1}", named(name, LINE), bridge=_BRIDGE)
         for n, (name, values) in enumerate(timeline.line.items())
         if known(values)
     ]
@@ -101,7 +103,7 @@ def processors(report: Report) -> Section:
         chart = charts.over_time(
             named(name, PROCESSES),
             timeline.t_s,
-            [Curve(per_cent, "s-4" if generator else "s-1")],
+            [Curve(per_cent, "s-4" if generator else "s-1", bridge=_BRIDGE)],
             size=COMPACT,
             bound=bound,
             top=top,
@@ -128,7 +130,7 @@ def memory(report: Report) -> Section:
             f"始 {figure(there[0])}，末 {figure(there[-1])}，最高 {figure(max(there))}",
         )
         words = name if isinstance(name, Term) else Term("", "")
-        chart = charts.over_time(words, timeline.t_s, [Curve(values, "s-3")], size=COMPACT, ticks=2)
+        chart = charts.over_time(words, timeline.t_s, [Curve(values, "s-3", bridge=_BRIDGE)], size=COMPACT, ticks=2)
         panels.append(panel(name, note, chart))
     content = [group(*panels, class_="panels compact")] if panels else []
     if missing:
@@ -147,9 +149,11 @@ def memory(report: Report) -> Section:
 def costs(report: Report) -> Section:
     title = Term("What an order costs", "每单成本")
     lead = Term(
-        "Microseconds of processor time for each order held. The simulator and its signing stand in for WeChat: on a "
-        "real installation they run there, not here.",
-        "每个锁票订单消耗的处理器时间（微秒）。模拟器及其签名代表微信侧，真实部署时不在本机。",
+        "Microseconds of processor time for each order held: all that a process did in the run, polls and refusals "
+        "too, divided by the orders. The simulator and its signing stand in for WeChat: on a real installation they "
+        "run there, not here.",
+        "处理器时间除以锁票订单数（微秒），包含各进程在整场中的全部工作（查询、拒绝等）。模拟器及其签名代表微信侧，"
+        "真实部署时不在本机。",
     )
     if not report.costs:
         return Section("costs", title, [nothing(silence([]))], lead)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from loadtest.report import charts
 from loadtest.report.canvas import PLAIN, TALL, WIDE, Curve, Size, both, group, nothing, panel
-from loadtest.report.charts import Bound
+from loadtest.report.charts import Bound, Distribution
 from loadtest.report.figures import figure, known, milliseconds
 from loadtest.report.markup import Html, Term
 from loadtest.report.model import KindResult, Report, Series
@@ -15,7 +15,7 @@ from loadtest.report.sections.verdict import is_least
 from loadtest.report.words import in_order, kind
 
 PERCENTILE_OF = {"p50_ms": 50.0, "p90_ms": 90.0, "p99_ms": 99.0, "p999_ms": 99.9}
-_STRENGTHS = (("max", "faint"), ("p50", "s-1 weak"), ("p90", "s-1 middle"), ("p99", "s-1 strong"))
+_STRENGTHS = (("max", "faint"), ("p99", "s-1 strong"), ("p90", "s-1 middle"), ("p50", "s-1 weak"))
 
 
 def latency(report: Report) -> Section:
@@ -52,13 +52,13 @@ def distribution(report: Report) -> Section:
     )
     if not there:
         return Section("distribution", title, [nothing(silence([]))], lead)
-    curves: list[tuple[str | Term, str, list[tuple[float, float]]]] = [
-        (kind(name), f"s-{n % 7 + 1}", list(result.distribution)) for n, (name, result) in enumerate(there.items())
+    curves = [
+        Distribution(kind(name), f"s-{n % 7 + 1}", result.distribution, result.count)
+        for n, (name, result) in enumerate(there.items())
     ]
-    count = max(result.count for result in there.values())
 
     def drawn(size: Size) -> Html:
-        return charts.by_percentile(title, curves, count=count, size=size)
+        return charts.by_percentile(title, curves, size=size)
 
     wide = Size(width=WIDE.width, height=340, right=116, left=WIDE.left)
     narrow = Size(width=TALL.width, height=320, right=84, left=TALL.left)
@@ -90,7 +90,7 @@ def _distribution_panel(name: str, result: KindResult, report: Report) -> Html:
         if slo.kind == name and slo.measure in PERCENTILE_OF and not is_least(slo)
     ]
     chart = charts.by_percentile(
-        kind(name), [("", "s-1", result.distribution)], count=result.count, size=PLAIN, bounds=bounds
+        kind(name), [Distribution("", "s-1", result.distribution, result.count)], size=PLAIN, bounds=bounds
     )
     words = f"p50 {milliseconds(result.p50_ms)}, p99 {milliseconds(result.p99_ms)}"
     return panel(kind(name), words, chart)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import orjson
 
 from loadtest.report.figures import figure, spoken
-from loadtest.report.markup import Content, Html, Term, element
+from loadtest.report.markup import Content, Term, element
 from loadtest.report.model import Report
+from loadtest.report.sections.anything import anything
 from loadtest.report.sections.common import Section, bullets, pairs, table
-from loadtest.report.words import EXTRA, named
+from loadtest.report.words import EXTRA
 
 FILES = (
     ("report.json", Term("everything on this page, as numbers", "本页全部数据")),
@@ -36,8 +34,18 @@ def story(report: Report) -> Section:
 def searches(report: Report) -> list[Section]:
     """What a search or a soak found, in tables of whatever it wrote down."""
     return [
-        Section(_anchor(name), named(name, EXTRA), [_anything(found)]) for name, found in report.extra.items() if found
+        Section(name, words, [anything(report.extra[name])]) for name, words in EXTRA.items() if report.extra.get(name)
     ]
+
+
+def findings(report: Report) -> list[Section]:
+    """Whatever else the lab wrote down."""
+    there = {
+        name: found
+        for name, found in report.extra.items()
+        if name not in EXTRA and found is not None and found not in ({}, [], "")
+    }
+    return [Section("findings", Term("Further findings", "其他发现"), [anything(there)])] if there else []
 
 
 def origin(report: Report) -> Section:
@@ -79,38 +87,3 @@ def files(report: Report) -> Section:
         [table((Term("file", "文件"), Term("holds", "内容")), rows, words=2)],
         Term("They lie beside this page.", "与本页位于同一文件夹。"),
     )
-
-
-def _anything(found: Any) -> Html:
-    """Numbers and words of any shape, as tables and lists."""
-    if isinstance(found, Mapping):
-        plain = [(named(str(key), {}), _cell(value)) for key, value in found.items() if not _large(value)]
-        large = [
-            [element("h3", named(str(key), {})), _anything(value)] for key, value in found.items() if _large(value)
-        ]
-        return element("div", pairs(plain) if plain else None, *large)
-    if isinstance(found, Sequence) and not isinstance(found, str):
-        if found and all(isinstance(row, Mapping) for row in found):
-            head = list(dict.fromkeys(str(key) for row in found for key in row))
-            rows = [[_cell(row.get(key)) for key in head] for row in found]
-            return table([named(key, {}) for key in head], rows)
-        return bullets([_cell(value) for value in found])
-    return element("p", _cell(found))
-
-
-def _large(value: Any) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
-
-
-def _cell(value: Any) -> Content:
-    if isinstance(value, bool):
-        return Term("yes", "是") if value else Term("no", "否")
-    if value is None or isinstance(value, int | float):
-        return figure(value)
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value, default=str).decode()
-
-
-def _anchor(name: str) -> str:
-    return "extra-" + "".join(letter if letter.isalnum() else "-" for letter in name)

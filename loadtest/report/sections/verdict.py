@@ -80,7 +80,7 @@ def slos(report: Report) -> Section:
                 ["≥ " if least else "≤ ", _measured(slo, slo.bound)],
                 Term("none came", "未发生") if slo.found is None else _measured(slo, slo.found),
                 "" if used is None else share(used),
-                "" if used is None else bar(used, class_="least" if least else "" if slo.holds else "over"),
+                "" if used is None else bar(used, class_="" if slo.holds else "over"),
             ]
         )
     head = (
@@ -175,9 +175,11 @@ def _measured(slo: SloResult, value: float) -> Html | str:
 def _headline_zh(report: Report) -> str:
     """The headline in Chinese, from the facts it stands for."""
     broken = [slo for slo in report.slos if not slo.holds]
+    figures = report.audit.figures
+    sold = f"{figures['capacity']:,} 张票售出 {figures['sold']:,} 张" if {"sold", "capacity"} <= figures.keys() else ""
     if report.passed:
-        return f"账目全部相符，{len(report.slos)} 项 SLO 全部达标，压测端没有漏掉负载。"
-    said = []
+        return "；".join(filter(None, [sold, f"账目全部相符，{len(report.slos)} 项 SLO 全部达标。"]))
+    said = [sold] if sold else []
     if not report.audit.holds:
         said.append(f"审计发现 {len(report.audit.reasons)} 处不符")
     if broken:
