@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from loadtest.profiles.profile import Profile
 
 FOLDER = Path(__file__).parent
+AS_PLAYED = "profile"
+"""A run keeps its profile under this name, whatever the story is called."""
 
 
 class ProfileInvalid(Exception):
@@ -46,7 +48,7 @@ def load(wanted: str, *, changes: Mapping[str, Any] | None = None) -> Profile:
         profile = Profile.model_validate(document)
     except ValidationError as problem:
         raise ProfileInvalid(_in_words(path, problem)) from None
-    if profile.story.name != path.stem:
+    if path.stem not in (profile.story.name, AS_PLAYED):
         raise ProfileInvalid(f"{path}: story.name is {profile.story.name}, the file's name says {path.stem}")
     return profile
 
