@@ -191,20 +191,22 @@ class BodyTooLarge(Exception):
     """The body is longer than this server takes."""
 
 
-def take_body(
-    request: Request, told: Callable[[bytes], Response | Later[Any]], *, bytes_max: int, timeout_s: float
-) -> Outcome:
+async def settled(outcome: Outcome) -> Response:
+    """The answer itself, whichever way it comes."""
+    if isinstance(outcome, Response):
+        return outcome
+    return outcome.tell(await outcome.future) if isinstance(outcome, Later) else await outcome
+
+
+def take_body(request: Request, told: Callable[[bytes], Outcome], *, bytes_max: int, timeout_s: float) -> Outcome:
     """What is told to the raw body: without any waiting if it came with the head. Raises as `read_body` does."""
     if request.content.is_eof():
         return told(_take(request.content, bytes_max))
     return _tell_body(request, told, bytes_max, timeout_s)
 
 
-async def _tell_body(
-    request: Request, told: Callable[[bytes], Response | Later[Any]], bytes_max: int, timeout_s: float
-) -> Response:
-    outcome = told(await read_body(request, bytes_max=bytes_max, timeout_s=timeout_s))
-    return outcome if isinstance(outcome, Response) else outcome.tell(await outcome.future)
+async def _tell_body(request: Request, told: Callable[[bytes], Outcome], bytes_max: int, timeout_s: float) -> Response:
+    return await settled(told(await read_body(request, bytes_max=bytes_max, timeout_s=timeout_s)))
 
 
 def _take(content: StreamReader, bytes_max: int) -> bytes:

@@ -5,15 +5,16 @@ the sight of the line are all that needs. Only joins, and claims whose turn has 
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from engine.catalog.board import KEPT_AFTER_CLOSING_MS
-from engine.catalog.records import Lane
+from engine.catalog.records import Entry, Lane
 from engine.infra.seals import SealKeys
 from engine.line.admission.desk import ClaimRefusal
 from engine.line.codes import ClaimCode
 from engine.line.eligibility.deciding import lane_named, lane_unless_named
 from engine.line.eligibility.eligibility import Eligibility
-from engine.line.front.asking import Asked, read_asked
+from engine.line.front.asking import read_asked
 from engine.line.front.challenge import Challenger
 from engine.line.front.desk import LineDesk
 from engine.line.front.limits import Limits
@@ -24,7 +25,7 @@ from engine.line.joining.records import Joining, JoinRefusal
 from engine.line.phases import Phase
 from engine.line.place import Place, read_place, seal_pass, seal_place
 from engine.web.buyers import Buyers
-from engine.web.http import Request, Response, answer, is_known, read_body, refuse
+from engine.web.http import Later, Outcome, Request, Response, answer, is_known, refuse, settled, take_body
 from engine.web.problems import Code
 from engine.web.routes import Route
 
@@ -32,6 +33,8 @@ PLACE_HEADER = "Floodgate-Place"
 PROOF_HEADER = "Floodgate-Proof"
 PLACE_GRACE_S = KEPT_AFTER_CLOSING_MS // 1000  # so long the end of a sale may still be put off, and places stay good
 OPENING_WAIT_MS_MAX = 60_000
+
+Joined: TypeAlias = Place | JoinRefusal
 
 JOIN_CODES: dict[JoinRefusal, Code] = {
     JoinRefusal.NOT_OPEN_YET: Code.NOT_OPEN,
@@ -91,7 +94,7 @@ class LineRoutes:
             Route("POST", "/v1/sales/{sale}/pass", self.post_pass),
         ]
 
-    async def get_line(self, request: Request, sale_id: str) -> Response:
+    def get_line(self, request: Request, sale_id: str) -> Response:
         """The shared document: no buyer, no store, no computation."""
         desk = self._desk_of(sale_id)
         if desk is None:
@@ -123,7 +126,7 @@ class LineRoutes:
         challenge = self._challenger.challenge(buyer, sale_id, now_s=now_s)
         return answer(challenge, headers={"Cache-Control": "no-store"})
 
-    async def post_place(self, request: Request, sale_id: str) -> Response:
+    def post_place(self, request: Request, sale_id: str) -> Outcome:
         """Join: the same place on every call. A signed place in the body is honoured if the store has forgotten it."""
         buyer = self._buyers.of(request, now_s=self._now_s())
         if buyer is None:
@@ -131,25 +134,31 @@ class LineRoutes:
         desk = self._desk_of(sale_id)
         if desk is None:
             return refuse(request, Code.UNKNOWN_SALE)
-        raw = await read_body(request, bytes_max=self._body_bytes_max, timeout_s=self._body_timeout_s)
-        asked = read_asked(raw)
-        if isinstance(asked, Code):
-            return refuse(request, asked)
-        shown = None if asked.place is None else self._place(asked.place, buyer, sale_id)
-        if asked.place is not None and shown is None:
-            return refuse(request, Code.PLACE_INVALID)
-        joining = await self._admitted(request, desk, buyer, asked, shown)
-        if isinstance(joining, Response):
-            return joining
-        place = await desk.joins.join(joining)
-        if isinstance(place, JoinRefusal):
-            return refuse(request, JOIN_CODES[place], retry_after_ms=_until_lobby_ms(desk.view(), place))
-        return self._told(desk, place, seal_place(self._keys, place, expires_s=_ends_s(desk)), status=201)
 
-    async def _admitted(
-        self, request: Request, desk: LineDesk, buyer: bytes, asked: Asked, shown: Place | None
-    ) -> Joining | Response:
-        """What may be asked of the line, or why not. Who shows a place was let in before, and has proved enough."""
+        def join(raw: bytes) -> Outcome:
+            asked = read_asked(raw)
+            if isinstance(asked, Code):
+                return refuse(request, asked)
+            shown = None if asked.place is None else self._place(asked.place, buyer, sale_id)
+            if asked.place is not None and shown is None:
+                return refuse(request, Code.PLACE_INVALID)
+            limited = self._limited(request, desk, buyer, shown)
+            if limited is not None:
+                return limited
+            if shown is not None:
+                return self._join(request, desk, Joining(buyer, shown.lane, shown))
+            sale = desk.live.sale
+            lane: Lane | None = lane_unless_named(sale) if asked.lane_id is None else lane_named(sale, asked.lane_id)
+            if lane is None:
+                return refuse(request, Code.UNKNOWN_LANE)
+            if lane.entry is Entry.EVERYONE:
+                return self._join(request, desk, Joining(buyer, lane.ordinal))
+            return self._join_if_eligible(request, desk, buyer, lane, asked.code)
+
+        return take_body(request, join, bytes_max=self._body_bytes_max, timeout_s=self._body_timeout_s)
+
+    def _limited(self, request: Request, desk: LineDesk, buyer: bytes, shown: Place | None) -> Response | None:
+        """Why this buyer may not join now. Who shows a place was let in before, and has proved enough."""
         sale = desk.live.sale
 
         def proved() -> bool | None:
@@ -159,17 +168,26 @@ class LineRoutes:
             return None if proof is None else self._challenger.is_solved(proof, buyer, sale.sale_id)
 
         refusal = self._limits.joining(request, buyer, sale.challenge, proved=proved)
-        if refusal is not None:
-            return refuse(request, refusal.code, retry_after_ms=refusal.retry_after_ms)
-        if shown is not None:
-            return Joining(buyer, shown.lane, shown)
-        lane: Lane | None = lane_unless_named(sale) if asked.lane_id is None else lane_named(sale, asked.lane_id)
-        if lane is None:
-            return refuse(request, Code.UNKNOWN_LANE)
-        entry = await self._eligibility.check(sale, buyer, lane, asked.code)
-        return Joining(buyer, lane.ordinal) if entry is None else refuse(request, Code(entry.value))
+        return None if refusal is None else refuse(request, refusal.code, retry_after_ms=refusal.retry_after_ms)
 
-    async def get_place(self, request: Request, sale_id: str) -> Response:
+    async def _join_if_eligible(
+        self, request: Request, desk: LineDesk, buyer: bytes, lane: Lane, code: str | None
+    ) -> Response:
+        entry = await self._eligibility.check(desk.live.sale, buyer, lane, code)
+        if entry is not None:
+            return refuse(request, Code(entry.value))
+        return await settled(self._join(request, desk, Joining(buyer, lane.ordinal)))
+
+    def _join(self, request: Request, desk: LineDesk, joining: Joining) -> Outcome:
+        def told(place: Joined) -> Response:
+            if isinstance(place, JoinRefusal):
+                return refuse(request, JOIN_CODES[place], retry_after_ms=_until_lobby_ms(desk.view(), place))
+            return self._told(desk, place, seal_place(self._keys, place, expires_s=_ends_s(desk)), status=201)
+
+        joined = desk.joins.join(joining)
+        return told(joined.result()) if joined.done() else Later(joined, told)
+
+    def get_place(self, request: Request, sale_id: str) -> Response:
         """Where the buyer stands now, by the place that is shown."""
         buyer = self._buyers.of(request, now_s=self._now_s())
         if buyer is None:

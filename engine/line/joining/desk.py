@@ -1,5 +1,7 @@
 """Joining a sale's line in one worker: the lobby's way or the live one, whichever is open."""
 
+import asyncio
+
 from engine.catalog.board import LiveSale
 from engine.infra.clock import ClockMs, wall_ms
 from engine.line.joining.enrolling import Enroller
@@ -43,25 +45,33 @@ class JoinDesk:
             queue_count_max=queue_count_max,
         )
 
-    async def join(self, joining: Joining) -> Place | JoinRefusal:
-        """The buyer's place: the same one every time, whatever lane is asked for. Raises Outage.
+    def join(self, joining: Joining) -> "asyncio.Future[Place | JoinRefusal]":
+        """The buyer's place: the same one every time, whatever lane is asked for. The future raises Outage; Overloaded
+        is raised at once.
 
         This worker's clock only chooses whom to ask. PostgreSQL says whether the lobby is open, Redis whether the
         draw is made.
         """
         match phase_of(self._live_sale.sale, now_ms=self._now_ms(), drawn=False):
             case Phase.DRAFT:
-                return JoinRefusal.NOT_OPEN_YET
+                return _known(JoinRefusal.NOT_OPEN_YET)
             case Phase.ENDED:
-                return JoinRefusal.ENDED
+                return _known(JoinRefusal.ENDED)
             case Phase.LOBBY:
-                answer = await self._lobby.join(joining)
-                if answer is not JoinRefusal.SEALING:
-                    return answer
+                return asyncio.ensure_future(self._join_lobby(joining))
             case Phase.SEALED | Phase.LIVE:
-                pass
-        return await self._live.join(joining)
+                return self._live.join(joining)
+
+    async def _join_lobby(self, joining: Joining) -> Place | JoinRefusal:
+        answer = await self._lobby.join(joining)
+        return await self._live.join(joining) if answer is JoinRefusal.SEALING else answer
 
     def refresh(self) -> None:
         """A few times a second: what the roster could not be told is told again, in the background."""
         self.enroller.tell()
+
+
+def _known(refusal: JoinRefusal) -> "asyncio.Future[Place | JoinRefusal]":
+    known: asyncio.Future[Place | JoinRefusal] = asyncio.get_running_loop().create_future()
+    known.set_result(refusal)
+    return known

@@ -4,10 +4,11 @@ A place that was signed before Redis forgot it is had back by showing it. While 
 have a place hear it again and nobody gets a new one.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 from engine.catalog.board import LiveSale
-from engine.infra.batcher import Batcher
+from engine.infra.batcher import Gatherer, fail, tell
 from engine.infra.outage import Outage, RedisAway
 from engine.line.codes import ExtendCode, JoinCode
 from engine.line.joining.enrolling import Enroller
@@ -41,16 +42,27 @@ class LiveDesk:
         self._ledger = ledger
         self._enroller = enroller
         self._block_count = block_count
-        self._batcher: Batcher[Joining, Place | JoinRefusal | Outage] = Batcher(
-            self._join, batch_count_max=batch_count_max, queue_count_max=queue_count_max
+        self._joinings: Gatherer[tuple[Joining, asyncio.Future[Place | JoinRefusal]]] = Gatherer(
+            self._answer_batch, batch_count_max=batch_count_max, queue_count_max=queue_count_max
         )
 
-    async def join(self, joining: Joining) -> Place | JoinRefusal:
-        """The buyer's place, or SEALING. Raises Outage."""
-        answer = await self._batcher.submit(joining)
-        if isinstance(answer, Outage):
-            raise answer
-        return answer
+    def join(self, joining: Joining) -> "asyncio.Future[Place | JoinRefusal]":
+        """The buyer's place, or SEALING. The future raises Outage; Overloaded is raised at once."""
+        told: asyncio.Future[Place | JoinRefusal] = asyncio.get_running_loop().create_future()
+        self._joinings.add((joining, told))
+        return told
+
+    async def _answer_batch(self, batch: "list[tuple[Joining, asyncio.Future[Place | JoinRefusal]]]") -> None:
+        try:
+            answers = await self._join([joining for joining, _ in batch])
+            for (_, told), answer in zip(batch, answers, strict=True):
+                if isinstance(answer, Outage):
+                    fail(told, answer)
+                else:
+                    tell(told, answer)
+        except Exception as error:
+            for _, told in batch:
+                fail(told, error)
 
     async def _join(self, batch: list[Joining]) -> list[Place | JoinRefusal | Outage]:
         """Whoever has got a place hears it, whatever keeps the others of the batch from theirs."""

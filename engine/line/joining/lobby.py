@@ -3,6 +3,7 @@
 Redis only spares PostgreSQL those who ask again. When it is away, PostgreSQL answers alone.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 
@@ -45,9 +46,9 @@ class LobbyDesk:
             self._enter, batch_count_max=BATCH_COUNT_MAX, queue_count_max=queue_count_max
         )
 
-    async def join(self, joining: Joining) -> Place | JoinRefusal:
-        """The buyer's place, committed. Raises PostgresAway or Overloaded."""
-        return await self._batcher.submit(joining)
+    def join(self, joining: Joining) -> "asyncio.Future[Place | JoinRefusal]":
+        """The buyer's place, committed. The future raises PostgresAway; Overloaded is raised at once."""
+        return self._batcher.submit(joining)
 
     async def _enter(self, batch: list[Joining]) -> list[Place | JoinRefusal]:
         kept_of: dict[bytes, Kept | JoinRefusal] = {}
