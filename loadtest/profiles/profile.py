@@ -15,9 +15,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from loadtest.crowd.habits import QUANTITIES
+from loadtest.crowd.habits import QUANTITIES, SHARES
 from loadtest.crowd.population import Behaviour, Stop
 from loadtest.recording.kinds import Goodput
+
+LATE_MONEY = frozenset({Behaviour.PAYS_AFTER_DEADLINE, Behaviour.MONEY_AFTER_RELEASE})
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -48,9 +50,9 @@ class Scale(_Table):
 
 
 class Tier(_Table):
-    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,24}$")]
-    title: str
-    price_fen: Annotated[int, Field(ge=1)]
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,23}$")]
+    title: Annotated[str, Field(min_length=1, max_length=120)]
+    price_fen: Annotated[int, Field(ge=1, le=10_000_000)]
     share: Positive
     """Of the tickets; shares are weighed against each other."""
     wish: Positive = 1.0
@@ -63,10 +65,17 @@ class Sale(_Table):
     per_order_max: Annotated[int, Field(ge=1, le=50)] = 4
     per_buyer_max: Annotated[int, Field(ge=1, le=50)] = 6
     member_share: Share = 0.0
-    """Of the tickets, set aside for a members' lane; 0 for a sale with one lane."""
+    """Of the tickets, what the members' lane may have at most; 0 for a sale with one lane."""
     line_rate: Annotated[float, Field(gt=0)] | None = None
     """People called per second in the run; None leaves it to the pacing."""
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=12)]
+
+    @model_validator(mode="after")
+    def _tiers_differ(self) -> Self:
+        names = [tier.id for tier in self.tiers]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two tiers are called {twice[0]}")
+        return self
 
 
 class DropArrivals(_Table):
@@ -141,9 +150,11 @@ def _by_name(weights: Any) -> Any:
     """A file says `cancels_held`, as the code does, and not "cancels before paying"."""
     if not isinstance(weights, dict):
         return weights
-    known = {behaviour.name.lower(): behaviour for behaviour in Behaviour}
+    named = {behaviour.name.lower(): behaviour for behaviour in Behaviour}
+    # A profile that was kept with its run says what the code's values say.
+    known = {**named, **{behaviour.value: behaviour for behaviour in Behaviour}}
     if unknown := [str(name) for name in weights if name not in known and not isinstance(name, Behaviour)]:
-        raise ValueError(f"nobody behaves as {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ValueError(f"nobody behaves as {', '.join(unknown)}; there are {', '.join(named)}")
     return {known.get(name, name): weight for name, weight in weights.items()}
 
 
@@ -272,6 +283,22 @@ class Profile(_Table):
     engine: Engine = Engine()
     slo: Annotated[list[Slo], Field(min_length=1)]
     run: Run
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.tickets < len(self.sale.tiers):
+            raise ValueError(f"at this scale there are {self.tickets} tickets for {len(self.sale.tiers)} tiers")
+        if self.people.members and not self.sale.member_share:
+            raise ValueError("people.members need a lane: sale.member_share says how much of the tickets is theirs")
+        if min(self.people.quantities) > self.sale.per_order_max:
+            raise ValueError("everybody in people.quantities wants more than sale.per_order_max")
+        if self.wechat.get("callback_loss") and LATE_MONEY & set(self.people.behaviours or SHARES):
+            raise ValueError(
+                "wechat.callback_loss does not go with people who pay after the deadline: of such money, if its notice "
+                "is lost, only the next day's bill knows. Give people.behaviours without pays_after_deadline and "
+                "money_after_release"
+            )
+        return self
 
     # The run's own numbers.
 

@@ -15,6 +15,7 @@ from loadtest.crowd.waiting import Left, Waiting
 
 BACK_WITHIN_S = 15.0
 """After the hold: the sweeper comes by, WeChat is asked and told to close; with processes killed meanwhile."""
+LOOKS_EVERY_S = 1.0
 AGAIN_S = 0.7
 
 
@@ -68,14 +69,18 @@ class Hoarder(Robot):
 
     async def _see_it_go(self, phone: Phone, told: Told) -> None:
         """The units of an unpaid hold are not kept from others for long."""
-        await phone.rest(max(0.0, (told.deadline_ms - self._drop.wall_ms()) / 1000) + BACK_WITHIN_S)
-        order = await phone.read(told.order_no)
-        if isinstance(order, Refusal):
-            self._journal.complain(f"one's own order could not be read: {order.code}", about=told.order_no)
-            return
-        self._journal.update(told, order.state)
-        if order.state in ("held", "paying"):
-            self._journal.complain("an unpaid hold outlived its deadline", about=told.order_no)
+        await phone.rest(max(0.0, (told.deadline_ms - self._drop.wall_ms()) / 1000))
+        until = phone.now() + BACK_WITHIN_S
+        while told.state in ("held", "paying"):
+            if phone.now() > until:
+                self._journal.complain("an unpaid hold outlived its deadline", about=told.order_no)
+                return
+            await phone.rest(LOOKS_EVERY_S)
+            order = await phone.read(told.order_no)
+            if isinstance(order, Refusal):
+                self._journal.complain(f"one's own order could not be read: {order.code}", about=told.order_no)
+                return
+            self._journal.update(told, order.state)
 
 
 def _units(held: list[Told]) -> int:
