@@ -23,12 +23,17 @@ class Axis:
     ticks: Sequence[tuple[float, str]]
 
 
+def step_of(span: float, *, most: int) -> float:
+    """1, 2 or 5 times a power of ten that goes into `span` at most `most` times."""
+    power = 10.0 ** math.floor(math.log10(span / most))
+    return next(power * n for n in (1, 2, 5, 10, 20) if span / (power * n) <= most * (1 + 1e-9))
+
+
 def steps(low: float, high: float, *, most: int) -> list[float]:
-    """At most `most` + 1 round values within low..high, evenly apart: steps of 1, 2 or 5 times a power of ten."""
+    """At most `most` + 1 round values within low..high, evenly apart."""
     if not high > low:
         return [low]
-    power = 10.0 ** math.floor(math.log10((high - low) / most))
-    step = next(power * n for n in (1, 2, 5, 10, 20) if (high - low) / (power * n) <= most * (1 + 1e-9))
+    step = step_of(high - low, most=most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [n * step for n in range(first, last + 1)]
 
@@ -37,8 +42,7 @@ def ceiling(highest: float, *, most: int = 4) -> float:
     """The end of an axis from 0 that shows `highest`: the next round number."""
     if highest <= 0:
         return 1.0
-    marks = steps(0, highest, most=most)
-    step = marks[1] - marks[0]
+    step = step_of(highest, most=most)
     return step * math.ceil(highest / step - 1e-9)
 
 

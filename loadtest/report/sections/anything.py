@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from loadtest.recording.kinds import GOODPUTS
 from loadtest.report.figures import figure
@@ -77,4 +76,4 @@ def _cell(value: Any) -> Content:
         return mark(value, Term("yes", "是"), Term("no", "否"))
     if value is None or isinstance(value, int | float):
         return figure(value)
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import orjson
+import json
 
 from loadtest.report.figures import figure, spoken
 from loadtest.report.markup import Content, Term, element
@@ -62,7 +62,7 @@ def origin(report: Report) -> Section:
         *((name, element("code", version)) for name, version in report.versions.items()),
     ]
     again = element("pre", element("code", report.command))
-    played = orjson.dumps(report.profile, option=orjson.OPT_INDENT_2).decode()
+    played = json.dumps(report.profile, indent=2, ensure_ascii=False, default=str)
     return Section(
         "origin",
         Term("Where it ran, and how to run it again", "运行环境与复现"),
