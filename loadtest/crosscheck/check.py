@@ -83,12 +83,12 @@ async def _fired(command: Sequence[str], shots: Sequence[Shot], *, who: str) -> 
         async with asyncio.timeout(sum(shot.lead_s + shot.seconds + 1 for shot in shots) + GRACE_S):
             said, complaint = await process.communicate(orjson.dumps([asdict(shot) for shot in shots]))
     except TimeoutError:
-        raise NotMade(f"No cross-check: {who} did not come to an end.") from None
+        raise NotMade(f"{who} did not come to an end") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
         words = complaint.decode(errors="replace").strip()[-node.COMPLAINT_CHARS :]
-        raise NotMade(f"No cross-check: {who} ended with status {process.returncode}: {words}")
+        raise NotMade(f"{who} ended with status {process.returncode}: {words}")
     return [Measured(**row) for row in orjson.loads(said)]

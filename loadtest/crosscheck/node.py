@@ -15,7 +15,7 @@ COMPLAINT_CHARS = 300
 
 
 class NotMade(Exception):
-    """There is no cross-check; the message says why, as a sentence for the report. The run is not failed by it."""
+    """There is no cross-check; the message says why. The run is not failed by it."""
 
 
 async def command(cache: Path) -> list[str]:
@@ -23,7 +23,7 @@ async def command(cache: Path) -> list[str]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         missing = "Node" if node is None else "npm"
-        raise NotMade(f"No cross-check by {TOOL}: {missing} is not installed. Install Node 18 or newer to have one.")
+        raise NotMade(f"{missing} is not installed; {TOOL} runs on Node 18 or newer")
     digest = sha256(b"".join((SOURCE / name).read_bytes() for name in FILES)).hexdigest()[:12]
     home = cache / f"{TOOL}-{digest}"
     if not (home / "installed").exists():
@@ -51,11 +51,11 @@ async def _install(npm: str, home: Path) -> None:
         async with asyncio.timeout(INSTALL_MAX_S):
             _, said = await process.communicate()
     except TimeoutError:
-        raise NotMade(f"No cross-check: npm did not install {TOOL} within {INSTALL_MAX_S:g} s.") from None
+        raise NotMade(f"npm did not install {TOOL} within {INSTALL_MAX_S:g} s") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
         words = " ".join(said.decode(errors="replace").split())[-COMPLAINT_CHARS:]
-        raise NotMade(f"No cross-check: npm could not install {TOOL} ({words}).")
+        raise NotMade(f"npm could not install {TOOL}: {words}")

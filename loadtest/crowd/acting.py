@@ -23,9 +23,12 @@ ROBOTS: Mapping[str, type[Robot]] = {
 }
 
 
-async def act(visitor: Persona | Bot, *, wire: Wire, shop: Shop, drop: Drop) -> None:
-    """From before the arrival to the end. Cancelled when the run ends, which counts as still asking."""
+async def act(visitor: Persona | Bot, *, wire: Wire, shop: Shop, drop: Drop, seal: str | None = None) -> None:
+    """From before the arrival to the end. Cancelled when the run ends, which counts as still asking.
+
+    `seal` is what the engine gave a person on an earlier visit; a bot never has one.
+    """
     if isinstance(visitor, Bot):
         await ROBOTS[visitor.kind](visitor, wire=wire, shop=shop, drop=drop).act()
     else:
-        await Buyer(visitor, Phone(wire, shop, openid=visitor.openid), drop).act()
+        await Buyer(visitor, Phone(wire, shop, openid=visitor.openid, seal=seal), drop).act()

@@ -89,8 +89,7 @@ class Buyer:
     async def _act(self) -> None:
         await arrive(self._phone, self._drop, at_s=self._persona.arrives_s)
         self._enter(Stage.WAITING)
-        refusal = await self._phone.login()
-        if refusal is not None:
+        if not self._phone.is_logged_in and (refusal := await self._phone.login()) is not None:
             return self._leave(f"login refused: {refusal.code}")
         left = await self._waiting.join()
         if left is None and self._persona.stops_after == "line":

@@ -15,9 +15,11 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ from loadtest.books.stack import allow_open_files
 from loadtest.crowd import acting
 from loadtest.crowd.buyer import Drop
 from loadtest.crowd.journal import Journal, Stage
-from loadtest.crowd.protocol import Shop
+from loadtest.crowd.population import Persona
+from loadtest.crowd.protocol import Phone, Shop
 from loadtest.crowd.scene import set_scene
 from loadtest.crowd.testimony import pack
 from loadtest.lab.talk import Moment, Plan, Scene, said, testified
@@ -50,6 +53,7 @@ BEAT_S = 0.05
 CLOSED_TURN_S = 0.05
 """How often a closed loop looks whether people are missing."""
 WARM_PAUSE_S = 0.02
+LOGINS_AT_ONCE = 24
 PLAN_MAX = 1 << 24
 
 
@@ -66,6 +70,8 @@ class Crowd:
         self.recorder = Recorder(wall_s=time.time)
         self.journal = Journal(buyer_count=len(self.visitors), recorder=self.recorder)
         self.underway: set[asyncio.Task[None]] = set()
+        self.seals: dict[str, str] = {}
+        """Openid to the seal of those who come logged in."""
 
     async def play(self, wire: LoopWire, shop: Shop, drop: Drop, *, home: asyncio.Event) -> None:
         """Send everybody out at their moment; returns when all are back, or were sent home."""
@@ -126,9 +132,33 @@ class Crowd:
             await asyncio.sleep(CLOSED_TURN_S)
 
     def _send(self, visitor: Visitor) -> None:
-        task = asyncio.create_task(acting.act(visitor, wire=self._wire, shop=self._shop, drop=self._drop))
+        task = asyncio.create_task(self._visit(visitor))
         self.underway.add(task)
         task.add_done_callback(self._back)
+
+    async def _visit(self, visitor: Visitor) -> None:
+        seal = self.seals.pop(visitor.openid, None)
+        await acting.act(visitor, wire=self._wire, shop=self._shop, drop=self._drop, seal=seal)
+
+    async def log_in(self, wire: LoopWire, shop: Shop, *, until_s: float) -> None:
+        """Those who come first log in, as many as find the time; a closed loop has no last one."""
+        people = self._to_come()
+
+        async def one_after_the_other() -> None:
+            while time.time() < until_s and (openid := next(people, None)) is not None:
+                phone = Phone(wire, shop, openid=openid)
+                with suppress(Outage):
+                    await phone.login()
+                if phone.seal is not None:
+                    self.seals[openid] = phone.seal
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(LOGINS_AT_ONCE)))
+
+    def _to_come(self) -> Iterator[str]:
+        if not self.is_closed:
+            return (one.openid for one in self.visitors if isinstance(one, Persona))
+        numbers = count(self._part, self._parts)
+        return (one.openid for one in map(partial(newcomer, self._profile), numbers) if isinstance(one, Persona))
 
     def _back(self, task: asyncio.Task[None]) -> None:
         self.underway.discard(task)
@@ -200,6 +230,8 @@ async def run(plan: Plan, lines: asyncio.StreamReader) -> None:
     shop = Shop.at(public_url=scene.public_url, wechat_url=scene.wechat_url, sale=scene.sale)
     dice = random.Random(profile.seed * 7919 + plan.part)
     async with LoopWire(dice=dice, observer=lambda *_: None) as unmeasured:
+        if profile.people.logged_in:
+            await crowd.log_in(unmeasured, shop, until_s=scene.warm_until_s)
         await warm_up(unmeasured, shop, until_s=scene.warm_until_s)
     async with LoopWire(dice=dice, observer=journal.observe, network=network_of(profile)) as wire:
         drop = await set_scene(wire, shop, journal, cdn=profile.cdn)

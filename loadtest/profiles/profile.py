@@ -181,6 +181,9 @@ class People(_Table):
     """The impatient, in seconds of the run."""
     stops_after: Stop = "all"
     """How far people go: into the line and no further, up to the order, or to the end."""
+    logged_in: bool = False
+    """They come with the seal of an earlier visit, which is good for a day. Their logins happen while the server warms
+    up and are not measured; whoever finds no time for it then logs in on coming, as everybody else does."""
 
 
 class BotKind(enum.Enum):

@@ -86,8 +86,7 @@ async def find_breakpoint(profile: Profile, play: Play) -> Found:
 
 async def overload(profile: Profile, play: Play) -> Found:
     """A closed loop finds the capacity; then people come at its multiples."""
-    # Other people than those of the flood: nobody comes twice.
-    first = await play(profile.model_copy(update={"seed": profile.seed + 1}), mark="find")
+    first = await play(overloading.finding(profile), mark="find")
     _forgive_the_end(first)
     per_s = overloading.capacity(profile, first.record, opens_at_s=first.opens_at_s)
     plan = overloading.phases(per_s)

@@ -21,7 +21,7 @@ from loadtest.profiles.profile import ClosedArrivals, Profile, RateArrivals
 from loadtest.recording.record import Record
 
 MULTIPLES: tuple[float, ...] = (1, 2, 5, 10)
-PHASE_S = 10
+PHASE_S = 8
 REST_S = 6
 LEAD_S = 2
 """Before the first phase."""
@@ -29,6 +29,10 @@ RAMP_S = 2
 """The first seconds of a phase are not judged: visits of it are still in the line."""
 TAIL_S = 12
 """Behind the last phase, for what was begun."""
+FIND_LOGINS_S = 15.0
+LOGINS_PER_VISIT = 3.0
+"""Where people come logged in: how long before the capacity is looked for, and how many logins a server is taken to do in
+the time of one whole visit, for the time before the phases."""
 KEPT = 0.9
 """Goodput of the greatest overload holds from this share of its best phase."""
 BEHIND_THE_LINE = ("passes", "orders", "checkouts", "payments")
@@ -43,6 +47,14 @@ class Phase:
     per_s: float
     from_s: int
     until_s: int
+
+
+def finding(profile: Profile) -> Profile:
+    """The closed loop of the file, with other people than those of the phases: nobody comes twice."""
+    changes: dict[str, Any] = {"seed": profile.seed + 1}
+    if profile.people.logged_in:
+        changes["run"] = profile.run.model_copy(update={"warm_up_s": FIND_LOGINS_S})
+    return profile.model_copy(update=changes)
 
 
 def capacity(profile: Profile, record: Record, *, opens_at_s: float) -> float:
@@ -75,7 +87,10 @@ def overloaded(profile: Profile, plan: Sequence[Phase]) -> Profile:
         # Rates are scaled like everything of the profile; the capacity was found at this scale.
         per_s = phase.per_s / profile.scale.people
         points += [(phase.from_s, 0.0), (phase.from_s, per_s), (phase.until_s, per_s), (phase.until_s, 0.0)]
-    run = profile.run.model_copy(update={"after_opening_s": plan[-1].until_s + TAIL_S})
+    changes = {"after_opening_s": float(plan[-1].until_s + TAIL_S)}
+    if profile.people.logged_in:
+        changes["warm_up_s"] = sum(phase.multiple for phase in plan) * PHASE_S / LOGINS_PER_VISIT
+    run = profile.run.model_copy(update=changes)
     arrivals = RateArrivals(curve="rates", points=points)
     return profile.model_copy(update={"arrivals": arrivals, "run": run})
 
