@@ -81,6 +81,8 @@ def _measure(house: House, names: list[str], *, quick: bool, console: Console, f
         found.efforts += bench.efforts
         found.unit_costs |= bench.unit_costs
         found.curves += bench.curves
+        found.scaled += bench.scaled
+        found.peers += bench.peers
 
 
 if __name__ == "__main__":

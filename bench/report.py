@@ -7,7 +7,7 @@ as it is, beside the CPU time of every process, which shows where the time went.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -57,16 +57,40 @@ class Effort:
     cpu_us: Mapping[str, float]
     note: str = ""
 
+    @property
+    def server_us(self) -> float:
+        """Of all processes but the generator."""
+        return sum(self.cpu_us.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """One kind of request with so many workers. ratio: to one worker, of paired rounds, with its spread; the costs are
+    CPU microseconds per request."""
+
+    kind: str
+    workers: int
+    per_s: float
+    ratio: float
+    lowest: float
+    highest: float
+    web_us: float
+    redis_us: float
+    postgres_us: float
+    generator_share: float
+
 
 @dataclass(slots=True)
 class Report:
-    """Everything one run found. unit_costs: what one of each thing costs, for `floodgate plan`; spoilt: one sentence
-    for each figure that could not be measured."""
+    """Everything one run found. unit_costs: what one of each thing costs, for `floodgate plan`; peers: the names of
+    the efforts that belong side by side; spoilt: one sentence for each figure that could not be measured."""
 
     figures: list[Figure] = field(default_factory=list)
     efforts: list[Effort] = field(default_factory=list)
     unit_costs: dict[str, float] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
+    scaled: list[Scaled] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)
     spoilt: list[str] = field(default_factory=list)
 
 
@@ -118,6 +142,21 @@ def write(path: Path, *, machine: str, load: float, found: Report) -> None:
             for one in found.figures
         ],
         "unit_costs": {name: _short(cost) for name, cost in found.unit_costs.items()},
+        "scale": [
+            {name: _short(cell) if isinstance(cell, float) else cell for name, cell in asdict(one).items()}
+            for one in found.scaled
+        ],
+        "peers": [
+            {
+                "design": effort.name,
+                "orders_per_s": _short(effort.per_s),
+                "p50_ms": _short(effort.p50_ms),
+                "p99_ms": _short(effort.p99_ms),
+                "cpu_us": round(effort.server_us, 1),
+            }
+            for effort in found.efforts
+            if effort.name in found.peers
+        ],
         "curves": {curve.name: drawn(curve) for curve in found.curves},
         "rounds": [
             {
@@ -178,8 +217,46 @@ def show(console: Console, *, machine: str, found: Report) -> None:
             + (f"\n{effort.note}" if effort.note else ""),
         )
     console.print(table)
+    if found.scaled:
+        console.print(_scale(found.scaled))
+    if found.peers:
+        console.print(_peers([effort for effort in found.efforts if effort.name in found.peers]))
     for curve in found.curves:
         console.print(_curve(curve))
+
+
+def _scale(scaled: Sequence[Scaled]) -> Table:
+    table = Table(title="Scale: web workers, and CPU us per request of whom", title_justify="left")
+    for name in ("kind", "workers", "per s", "to one", "spread", "web", "redis", "postgres", "generator"):
+        table.add_column(name, justify="left" if name == "kind" else "right")
+    for one in scaled:
+        table.add_row(
+            one.kind,
+            str(one.workers),
+            f"{one.per_s:,.0f}",
+            f"{one.ratio:.2f}",
+            f"{one.lowest:.2f} to {one.highest:.2f}",
+            f"{one.web_us:.1f}",
+            f"{one.redis_us:.1f}",
+            f"{one.postgres_us:.1f}",
+            f"{one.generator_share:.0%}",
+        )
+    return table
+
+
+def _peers(efforts: Sequence[Effort]) -> Table:
+    table = Table(title="Durable orders beside other designs, the closed loop", title_justify="left")
+    for name in ("design", "orders/s", "p50 ms", "p99 ms", "CPU us per order, all processes"):
+        table.add_column(name, justify="left" if name == "design" else "right")
+    for effort in efforts:
+        table.add_row(
+            effort.name,
+            f"{effort.per_s:,.0f}",
+            f"{effort.p50_ms:.1f}",
+            f"{effort.p99_ms:.1f}",
+            f"{effort.server_us:.0f}",
+        )
+    return table
 
 
 def _curve(curve: Curve) -> Table:

@@ -22,14 +22,17 @@ from bench.figures.lining import line
 from bench.figures.opening import doors, recovery
 from bench.figures.ordering import orders, redis_time
 from bench.figures.paying import callbacks, checkouts
+from bench.figures.peering import peers
 from bench.figures.reading import polls, refusals
 from bench.figures.saturating import (
     saturated_checkouts,
+    saturated_crowded_orders,
     saturated_joins,
     saturated_orders,
     saturated_polls,
     saturated_refusals,
 )
+from bench.figures.scaling import scale
 from bench.report import Figure
 from bench.sales import FLOODED, LINING, SELLING, SaleSpec
 
@@ -60,16 +63,19 @@ HOUSES = (
             "redis": redis_time,
             "checkouts": checkouts,
             "callbacks": callbacks,
+            "peers": peers,
         },
     ),
     House(
         "flooded",
         FLOODED,
         {
+            "scale": scale,
             "saturation-polls": saturated_polls,
             "saturation-joins": saturated_joins,
             "saturation-refusals": saturated_refusals,
             "saturation-orders": saturated_orders,
+            "saturation-crowded": saturated_crowded_orders,
             "saturation-checkouts": saturated_checkouts,
         },
     ),

@@ -12,7 +12,7 @@ from rich.console import Console
 from bench import requests
 from bench.generator import Measured, Plan, generate
 from bench.machine import CpuUse, cores, cpu_use
-from bench.report import Effort
+from bench.report import Effort, Scaled
 from bench.sales import OPEN
 from bench.saturation.curve import Curve
 from bench.servers import Servers
@@ -43,6 +43,7 @@ class Pace:
     flood_shares: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
     flood_warm_s: float = 0.3
     flood_measure_s: float = 1.2
+    scale_measure_s: float = 1.5
 
 
 FULL = Pace(rounds=5, warm_s=0.5, measure_s=2.5, checkouts=3000, batches=40)
@@ -64,7 +65,10 @@ class RoundSpoilt(Exception):
 
 @dataclass(slots=True)
 class Bench:
-    """What the figures share: the stack, the yardstick, and a note of every round. begun: sales with people in line."""
+    """What the figures share: the stack, the yardstick, and a note of every round.
+
+    begun: sales with people in line. peers: names of rounds that belong side by side.
+    """
 
     pace: Pace
     stack: Stack
@@ -75,6 +79,8 @@ class Bench:
     efforts: list[Effort] = field(default_factory=list)
     unit_costs: dict[str, float] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
+    scaled: list[Scaled] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)
     begun: set[str] = field(default_factory=set)
 
     def load(

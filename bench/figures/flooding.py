@@ -44,6 +44,7 @@ class Kind:
     prepare: makes so many; when `repeat`, they are sent again and again. per_s_max: more than any peak. written: counts
     in the ledger what each good answer promised. alone: one worker on one core, the sender on another; else the whole
     stack on all cores, the sender beside it. paid: whole checkouts, each good once WeChat has told the buyer so.
+    shares: those of the pace that it offers, all when empty; longer: by how much its stretches are.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Kind:
     paid: bool = False
     connections: int = CONNECTIONS
     deadline_s: float = DEADLINE_S
+    shares: Sequence[float] = ()
+    longer: float = 1.0
     written: Callable[[Bench], int] | None = None
 
 
@@ -93,13 +96,16 @@ def _round(bench: Bench, kind: Kind, peak_per_s: float, *, seed: int) -> list[Fl
         Stretch(
             share=share,
             offered_per_s=share * peak_per_s,
-            warm_s=pace.flood_warm_s,
-            measure_s=pace.flood_measure_s,
+            warm_s=pace.flood_warm_s * kind.longer,
+            measure_s=pace.flood_measure_s * kind.longer,
         )
         for share in pace.flood_shares
+        if not kind.shares or share in kind.shares
     ]
-    each_s = pace.flood_warm_s + pace.flood_measure_s
-    served = sum(min(one.offered_per_s, peak_per_s * HEADROOM) * each_s + kind.connections for one in stretches)
+    served = sum(
+        min(one.offered_per_s, peak_per_s * HEADROOM) * (one.warm_s + one.measure_s) + kind.connections
+        for one in stretches
+    )
     send = kind.prepare(bench, int(served))
     known = kind.written(bench) if kind.written else 0
     found = flood(

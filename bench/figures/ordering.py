@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from statistics import median
 
 import uvloop
 
-from bench import buyers, requests
+from bench import buyers
 from bench.figures.common import (
     WEB_WORKERS,
     Bench,
@@ -16,11 +14,8 @@ from bench.figures.common import (
     interleave,
 )
 from bench.micro.claims import SKU, fresh_claims, let_through
-from bench.reference import hot_row, obvious
 from bench.report import Figure, figure
-from bench.requests import sku_of
 from bench.sales import OPEN
-from bench.servers import Servers
 from bench.stack import Stack
 from engine.config.settings import Stock as StockSettings
 from engine.infra.keys import SaleKeys
@@ -40,53 +35,13 @@ ENDLESS = Terms(
 
 
 def orders(bench: Bench) -> list[Figure]:
-    """Durable orders of the whole stack, against the echo and both references, all with one generator."""
-    stack, pace = bench.stack, bench.pace
-    stack.serve(WEB_WORKERS)
-    count = int(pace.orders_per_s_max * (pace.warm_s + pace.measure_s))
-
-    def engine_rate() -> float:
-        send = buyers.orders(stack, OPEN, count)
-        rows, ran = _order_count(stack, OPEN), stack.scripts()
-        measured = bench.load(
-            "orders",
-            port=stack.port,
-            send=send,
-            expect=201,
-            pids=stack.pids,
-            repeat=False,
-            connections=pace.order_connections,
-        )
-        told = measured.statuses_all[201]
-        scripts, script_us = (now - before for now, before in zip(stack.scripts(), ran, strict=True))
-        bench.notes["orders"] = (
-            f"{script_us / told:.1f} us in Redis scripts per order, {told / scripts:.0f} orders per script"
-        )
-        written = _order_count(stack, OPEN) - rows
-        if written != told:
-            raise RoundSpoilt(f"{told} buyers were told 201, but the ledger has {written} new orders")
-        return measured.per_s
-
-    def reference_rate(name: str, server: Servers) -> float:
-        return bench.load(
-            name,
-            port=server.port,
-            send=[requests.reference_order(OPEN)],
-            expect=201,
-            pids=server.pids | {"redis": stack.valkey.pid, "postgres": stack.postgres.pid},
-            connections=pace.order_connections,
-        ).per_s
-
-    with _references(stack) as (first, second):
-        echoes, values, obvious_rates, hot_row_rates = interleave(
-            pace.rounds,
-            bench.echo_rate,
-            engine_rate,
-            lambda: reference_rate("obvious design", first),
-            lambda: reference_rate("one hot row", second),
-        )
+    """Durable orders of the whole stack, against the echo."""
+    bench.stack.serve(WEB_WORKERS)
+    echoes, values = interleave(bench.pace.rounds, bench.echo_rate, lambda: durable_rate(bench))
     if bench.rounds["orders"][0][1].seconds:
         bench.unit_costs["web_order_us"] = bench.cost_us("orders", of="web-")
+        bench.unit_costs["redis_order_us"] = bench.cost_us("orders", of="redis")
+        bench.unit_costs["postgres_order_us"] = bench.cost_us("orders", of="postgres")
     return [
         figure(
             "durable orders, whole stack",
@@ -95,24 +50,32 @@ def orders(bench: Bench) -> list[Figure]:
             unit="/s",
             against="echo/s on one core",
             target=0.40,
-        ),
-        figure(
-            "durable orders against the obvious design",
-            values=values,
-            yardsticks=obvious_rates,
-            unit="/s",
-            against="orders/s",
-            target=5.0,
-        ),
-        figure(
-            "durable orders against one hot row",
-            values=values,
-            yardsticks=hot_row_rates,
-            unit="/s",
-            against="orders/s",
-            target=5.0,
-        ),
+        )
     ]
+
+
+def durable_rate(bench: Bench, name: str = "orders", *, measure_s: float | None = None) -> float:
+    """Orders per second of one round, each told 201 after its COMMIT, each in the ledger."""
+    stack, pace = bench.stack, bench.pace
+    send = buyers.orders(stack, OPEN, int(pace.orders_per_s_max * (pace.warm_s + (measure_s or pace.measure_s))))
+    rows, ran = _order_count(stack, OPEN), stack.scripts()
+    measured = bench.load(
+        name,
+        port=stack.port,
+        send=send,
+        expect=201,
+        pids=stack.pids,
+        repeat=False,
+        connections=pace.order_connections,
+        measure_s=measure_s,
+    )
+    told = measured.statuses_all[201]
+    scripts, script_us = (now - before for now, before in zip(stack.scripts(), ran, strict=True))
+    bench.notes[name] = f"{script_us / told:.1f} us in Redis scripts per order, {told / scripts:.0f} orders per script"
+    written = _order_count(stack, OPEN) - rows
+    if written != told:
+        raise RoundSpoilt(f"{told} buyers were told 201, but the ledger has {written} new orders")
+    return measured.per_s
 
 
 def redis_time(bench: Bench) -> list[Figure]:
@@ -156,28 +119,6 @@ def redis_time(bench: Bench) -> list[Figure]:
             at_most=True,
         )
     ]
-
-
-@contextlib.contextmanager
-def _references(stack: Stack) -> Iterator[tuple[Servers, Servers]]:
-    """Both reference designs, as many workers as the engine has, on the engine's own stores."""
-    stack.change_ledger(obvious.SCHEMA)
-    stack.change_ledger(hot_row.SCHEMA)
-    units = 2_000_000_000
-    stack.change_ledger(f"insert into hot_stock values ('{sku_of(OPEN)}', {units}) on conflict do nothing")
-    with stack.valkey.client() as client:
-        client.set(f"obvious:free:{sku_of(OPEN)}", units)
-    postgres = ["--postgres-url", stack.postgres.url]
-    with (
-        Servers(
-            "bench.reference.obvious",
-            [*postgres, "--redis-url", stack.valkey.url],
-            logs=stack.logs,
-            count=WEB_WORKERS,
-        ) as first,
-        Servers("bench.reference.hot_row", postgres, logs=stack.logs, count=WEB_WORKERS) as second,
-    ):
-        yield first, second
 
 
 def _order_count(stack: Stack, sale: str) -> int:

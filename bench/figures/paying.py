@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
 from bench import buyers, notices, rsa
@@ -59,6 +60,10 @@ def checkouts(bench: Bench) -> list[Figure]:
         return rate
 
     floors, values = interleave(pace.rounds, floor_rate, round_)
+    if shopped[0][1].seconds:
+        bench.unit_costs["web_checkout_us"] = _checkout_us(shopped, of="web-")
+        bench.unit_costs["redis_checkout_us"] = _checkout_us(shopped, of="redis")
+        bench.unit_costs["postgres_checkout_us"] = _checkout_us(shopped, of="postgres")
     bench.efforts.append(
         Effort(
             name="paid checkouts",
@@ -80,6 +85,12 @@ def checkouts(bench: Bench) -> list[Figure]:
             target=0.5,
         )
     ]
+
+
+def _checkout_us(shopped: Sequence[tuple[Shopped, CpuUse]], *, of: str) -> float:
+    """CPU microseconds of a whole checkout, its order included, of all processes whose names begin so."""
+    spent_s = sum(s for _, use in shopped for name, s in use.seconds.items() if name.startswith(of))
+    return spent_s * 1e6 / sum(done.done for done, _ in shopped)
 
 
 def callbacks(bench: Bench) -> list[Figure]:

@@ -5,10 +5,12 @@ Polls, refusals and joins by one worker on a core of its own; orders and paid ch
 
 from __future__ import annotations
 
+import dataclasses
+
 from bench import buyers, requests
 from bench.crowds import queue_up
 from bench.figures.common import Bench, paid_count, server_core
-from bench.figures.flooding import Kind, saturate
+from bench.figures.flooding import CONNECTIONS, Kind, saturate
 from bench.figures.reading import sell_out
 from bench.report import Figure
 from bench.sales import FEW, LIVE, OPEN, SOLD_OUT
@@ -45,6 +47,8 @@ ORDERS = Kind(
     alone=False,
     written=lambda bench: int(bench.stack.ask_ledger("select count(*) from orders where sale_id = $1", OPEN)),
 )
+# Nobody stands before the server: four times as many connections as it works on at a time, so that it has to refuse.
+CROWDED_ORDERS = dataclasses.replace(ORDERS, name="orders, crowded", connections=4 * CONNECTIONS, shares=(1, 2, 5, 10))
 CHECKOUTS = Kind(
     name="paid checkouts",
     prepare=lambda bench, count: buyers.errands(bench.stack, OPEN, count),
@@ -52,6 +56,9 @@ CHECKOUTS = Kind(
     paid=True,
     connections=SHOPPERS,
     deadline_s=CHECKOUT_DEADLINE_S,
+    # A few hundred a second, each half a second long: short stretches would count their own edges.
+    shares=(0.5, 1.0, 2.0, 5.0, 10.0),
+    longer=2.0,
     written=lambda bench: paid_count(bench.stack, OPEN),
 )
 
@@ -78,6 +85,11 @@ def saturated_joins(bench: Bench) -> list[Figure]:
 def saturated_orders(bench: Bench) -> list[Figure]:
     """Durable orders, by the whole stack."""
     return saturate(bench, ORDERS)
+
+
+def saturated_crowded_orders(bench: Bench) -> list[Figure]:
+    """The same where no balancer bounds the connections."""
+    return saturate(bench, CROWDED_ORDERS)
 
 
 def saturated_checkouts(bench: Bench) -> list[Figure]:

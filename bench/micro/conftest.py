@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[GATE] = gate
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     gate = config.stash[GATE]
     if not gate.verdicts:
         return
@@ -70,12 +70,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for line in table(gate.verdicts):
         terminalreporter.write_line(line)
     if gate.saving:
-        terminalreporter.write_line(f"kept as baselines in {gate.file}")
+        kept = (
+            "kept as baselines" if exitstatus == pytest.ExitCode.OK else "nothing kept: a unit failed; baselines stay"
+        )
+        terminalreporter.write_line(f"{kept} in {gate.file}")
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     gate = session.config.stash[GATE]
-    if gate.saving and gate.verdicts:
+    if gate.saving and exitstatus == pytest.ExitCode.OK:
         gate.keep()
 
 
@@ -94,6 +97,6 @@ def beside(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> Besid
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One real server for all scripts, on a free port and in a folder of its own."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as server:
+    """One real server for all scripts. It writes no file: how busy the disk is says nothing about a script."""
+    with ValkeyServer(tmp_path_factory.mktemp("valkey"), lines=("appendonly no",)) as server:
         yield server

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+import redis.asyncio
 
 from engine.embedded.valkey import ValkeyServer
 from engine.infra.redis import RedisStore, Script
@@ -35,7 +36,7 @@ class CatchingStore(RedisStore):
     """A store that lets nothing through; see `command_of`."""
 
     def __init__(self) -> None:
-        super().__init__(None)  # type: ignore[arg-type]  # no server is ever asked
+        super().__init__(redis.asyncio.Redis())  # never connects
 
     async def run(self, script: Script, keys: list[Any], args: list[Any]) -> Any:
         raise _Caught(Command(script, keys, args))

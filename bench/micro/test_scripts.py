@@ -1,6 +1,6 @@
 """The scripts of the hot path at full batches, each beside a script of a thousand small reads with the same payload.
 
-Times are round trips on one connection to a real server, its append-only file included, with everything packed before.
+Times are round trips on one connection to a real server, with everything packed before.
 """
 
 import secrets
