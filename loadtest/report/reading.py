@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from loadtest.report.model import SCHEMA, Report
@@ -30,13 +31,22 @@ def read(path: Path) -> Report:
         raise ReportUnreadable(f"{path}: there is no report here. Give a run's folder, or its {FILE}.") from None
     except OSError as problem:
         raise ReportUnreadable(f"{file} cannot be read: {problem.strerror}.") from None
+    if (schema := _schema(encoded)) not in {None, SCHEMA}:
+        raise ReportUnreadable(f"{file} has schema {schema}, this version of the lab reads {SCHEMA}.")
     try:
-        report = decoded(encoded)
+        return decoded(encoded)
     except ValidationError as problem:
         raise ReportUnreadable(f"{file} is not the report of a run: {_in_words(problem)}") from None
-    if report.schema != SCHEMA:
-        raise ReportUnreadable(f"{file} has schema {report.schema}, this version of the lab reads {SCHEMA}.")
-    return report
+
+
+def _schema(encoded: bytes) -> int | None:
+    """What the file says of itself, before its fields are looked at."""
+    try:
+        kept = orjson.loads(encoded)
+    except orjson.JSONDecodeError:
+        return None
+    schema = kept.get("schema") if isinstance(kept, dict) else None
+    return schema if isinstance(schema, int) else None
 
 
 def _in_words(problem: ValidationError) -> str:
