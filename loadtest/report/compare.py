@@ -18,7 +18,7 @@ from rich.text import Text
 from loadtest.report import compare_page
 from loadtest.report.alike import Difference, differences
 from loadtest.report.comparing import Meaning, Promise, Row, promises, rows
-from loadtest.report.figures import figure, median
+from loadtest.report.figures import figure, median, moment
 from loadtest.report.model import Report
 from loadtest.report.reading import FILE, ReportUnreadable, read
 
@@ -100,7 +100,8 @@ def show(
         run = one.runs[0]
         runs = "1 run" if len(one.runs) == 1 else f"{len(one.runs)} runs"
         console.print(
-            Text(f"{name}  {one.words}  ({run.story.get('title', '')}; {runs}, first {run.started_at})"), soft_wrap=True
+            Text(f"{name}  {one.words}  ({run.story.get('title', '')}; {runs}, first {moment(run.started_at)})"),
+            soft_wrap=True,
         )
     for difference in found:
         console.print(Text(f"! {difference.words}", style="bold yellow"), soft_wrap=True)

@@ -10,7 +10,7 @@ from loadtest.report.alike import Difference
 from loadtest.report.canvas import Curve, Size, group, panel
 from loadtest.report.charts import Distribution
 from loadtest.report.comparing import Meaning, Promise, Row
-from loadtest.report.figures import NOTHING, figure, known, median
+from loadtest.report.figures import NOTHING, figure, known, median, moment
 from loadtest.report.markup import Content, Html, Term, element
 from loadtest.report.model import Report
 from loadtest.report.page import document
@@ -72,7 +72,7 @@ def _summary(rows: Sequence[Row]) -> Html:
 
 def _side(words: str, runs: Sequence[Report]) -> Content:
     counted = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    return [words, element("br"), f"{counted}, ", ", ".join(run.started_at for run in runs)]
+    return [words, element("br"), f"{counted}, ", ", ".join(moment(run.started_at) for run in runs)]
 
 
 def _promises(promised: Sequence[Promise]) -> Section:

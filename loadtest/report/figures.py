@@ -43,6 +43,11 @@ def spoken(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def moment(iso: str) -> str:
+    """ISO 8601 in UTC, as people write it: 2026-11-22 08:20:30 UTC."""
+    return iso.replace("T", " ").removesuffix("Z").removesuffix("+00:00") + " UTC" if "T" in iso else iso
+
+
 def known(values: Sequence[float | None]) -> list[float]:
     """The samples that there are."""
     return [value for value in values if value is not None]

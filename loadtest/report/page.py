@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from loadtest.report.figures import spoken
+from loadtest.report.figures import moment, spoken
 from loadtest.report.markup import Content, Html, element
 from loadtest.report.model import Report
 from loadtest.report.sections import books, flow, inside, latency, origins, verdict
@@ -30,14 +30,25 @@ def page(report: Report) -> str:
     """The whole document."""
     name = str(report.story.get("name", ""))
     title, title_zh = str(report.story.get("title", name)), str(report.story.get("title_zh", ""))
+    when = moment(report.started_at)
     word = "PASS" if report.passed else "FAIL"
     header = [
-        element("p", f"Floodgate · {name} · {report.started_at} · {spoken(report.duration_s)}", class_="kicker"),
-        element("h1", title, element("small", title_zh, lang="zh-Hans") if title_zh else None),
+        element("p", " · ".join(["Floodgate", name, when, spoken(report.duration_s)]), class_="kicker"),
+        element("h1", _titles(title, title_zh)),
         verdict.banner(report),
         verdict.glance(report),
     ]
     return document(f"{word}: {title} · Floodgate", header, sections(report))
+
+
+def _titles(en: str, zh: str) -> Content:
+    """Each language has its own title first and the other one below."""
+    if not zh:
+        return en
+    return [
+        element("span", en, element("small", zh, lang="zh-Hans"), class_="en", lang="en"),
+        element("span", zh, element("small", en, lang="en"), class_="zh", lang="zh-Hans"),
+    ]
 
 
 def sections(report: Report) -> list[Section]:

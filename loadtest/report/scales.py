@@ -11,6 +11,8 @@ Scale = Callable[[float], float]
 
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _LOG_MARKS_MAX = 9
+_NOTHING = 1e-9
+"""Below this an axis shows nothing but its zero."""
 _MINUTES_FROM_S = 600.0
 """Axes longer than this count in minutes."""
 
@@ -40,7 +42,7 @@ def steps(low: float, high: float, *, most: int) -> list[float]:
 
 def ceiling(highest: float, *, most: int = 4) -> float:
     """The end of an axis from 0 that shows `highest`: the next round number."""
-    if highest <= 0:
+    if highest < _NOTHING:
         return 1.0
     step = step_of(highest, most=most)
     return step * math.ceil(highest / step - 1e-9)

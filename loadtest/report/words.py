@@ -65,6 +65,24 @@ LINE = {
     "called": Term("called", "已叫号"),
     "admitted": Term("admitted", "已放行"),
 }
+ENDS = {
+    "paid": Term("paid", "已支付"),
+    "paid too late, refunded": Term("paid too late, refunded", "付款过晚，已退款"),
+    "came too late to pay": Term("came too late to pay", "来不及支付"),
+    "could not pay": Term("could not pay", "无法支付"),
+    "cancelled": Term("cancelled", "主动取消"),
+    "let the hold lapse": Term("let the hold lapse", "未支付，锁票过期"),
+    "did not come when called": Term("did not come when called", "叫号未到"),
+    "sold out when called": Term("sold out when called", "叫到时已售罄"),
+    "sold out while in the line": Term("sold out while in the line", "排队中售罄"),
+    "told: sold out": Term("told: sold out", "被告知售罄"),
+    "gave up waiting": Term("gave up waiting", "放弃等待"),
+    "gave up while others hold the rest": Term("gave up while others hold the rest", "余票被锁定，放弃等待"),
+    "went no further than the line": Term("went no further than the line", "只排队"),
+    "went no further than the order": Term("went no further than the order", "只下单"),
+    "still asking at the end": Term("still asking at the end", "结束时仍在请求"),
+    "met an outage too long": Term("met an outage too long", "故障过久而离开"),
+}
 EXTRA = {
     "breakpoint": Term("Breakpoint", "崩溃点"),
     "overload": Term("Overload", "过载"),

@@ -26,7 +26,7 @@ def anything(found: Any) -> Html:
     if found and all(isinstance(row, Mapping) for row in found):
         head = list(dict.fromkeys(str(key) for row in found for key in row))
         words = sum(any(isinstance(row.get(key), str) for row in found) for key in head[:2]) or 1
-        rows = [[_cell(row.get(key)) for key in head] for row in found]
+        rows = [[mark(row[key]) if key == "holds" else _cell(row.get(key)) for key in head] for row in found]
         return table([_name(key) for key in head], rows, words=words)
     return bullets([_cell(value) for value in found])
 
@@ -73,7 +73,7 @@ def _name(key: str) -> Term:
 
 def _cell(value: Any) -> Content:
     if isinstance(value, bool):
-        return mark(value, Term("yes", "是"), Term("no", "否"))
+        return Term("yes", "是") if value else Term("no", "否")
     if value is None or isinstance(value, int | float):
         return figure(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -7,7 +7,7 @@ from loadtest.report.figures import figure, share
 from loadtest.report.markup import Content, Term, element
 from loadtest.report.model import Report
 from loadtest.report.sections.common import Section, bar, bullets, mark, silence, table
-from loadtest.report.words import AUDIT, named
+from loadtest.report.words import AUDIT, ENDS, named
 
 _ALARMING = frozenset({"oversold", "undersold", "lost_paid", "double_paid"})
 """Figures that must be 0."""
@@ -123,7 +123,7 @@ def ended(report: Report) -> Section:
         return Section("ended", title, [nothing(silence([]))])
     total = sum(report.ended.values()) or 1
     rows: list[list[Content]] = [
-        [named(name, {}), f"{count:,}", share(count / total), bar(count / total)]
+        [named(name, ENDS), f"{count:,}", share(count / total), bar(count / total)]
         for name, count in sorted(report.ended.items(), key=lambda item: -item[1])
     ]
     head = (Term("end", "结局"), Term("people", "人数"), Term("share", "占比"), "")

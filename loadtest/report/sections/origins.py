@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from loadtest.report.figures import figure, spoken
+from loadtest.report.figures import figure, moment, spoken
 from loadtest.report.markup import Content, Term, element
 from loadtest.report.model import Report
 from loadtest.report.sections.anything import anything
@@ -53,7 +53,7 @@ def origin(report: Report) -> Section:
     rows: list[tuple[Content, Content]] = [
         (Term("profile", "剧本"), element("code", f"{report.story.get('name', '')} {report.digest}")),
         (Term("seed", "随机种子"), element("code", str(report.seed))),
-        (Term("started", "开始时间"), report.started_at),
+        (Term("started", "开始时间"), moment(report.started_at)),
         (Term("lasted", "历时"), spoken(report.duration_s)),
         (Term("machine", "机器"), f"{machine.cpu}, {machine.cores} cores, {figure(machine.memory_gib)} GiB"),
         (Term("system", "系统"), machine.system),

@@ -76,7 +76,7 @@ def test_a_failed_run_says_so_and_names_the_broken_promise() -> None:
 def test_a_generator_that_was_the_limit_is_said_loudly() -> None:
     limited = dataclasses.replace(sample().generator, was_the_limit=True)
     text = Document(page.page(dataclasses.replace(sample(), generator=limited))).text
-    assert "The generator was the limit" in text
+    assert "The generator may be what was measured" in text
 
 
 def test_every_disagreement_of_the_audit_is_listed() -> None:
