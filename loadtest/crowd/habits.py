@@ -119,7 +119,9 @@ def persona(dice: random.Random, habits: Habits, *, openid: str, lane: str | Non
 def openid_of(word: str, *, seed: int, number: int) -> str:
     """As WeChat's are: 28 characters that begin with an o. One for each seed, word and number."""
     head = f"o{seed & 0xFFFFFFFFFFFF:012x}-{word}-"
-    return f"{head}{number:0{OPENID_LENGTH - len(head)}d}"
+    openid = f"{head}{number:0{OPENID_LENGTH - len(head)}d}"
+    assert len(openid) == OPENID_LENGTH, "a shorter word leaves room for more people"
+    return openid
 
 
 def _away_s(dice: random.Random, habits: Habits) -> float:

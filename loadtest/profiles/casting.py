@@ -28,7 +28,7 @@ MEMBERS_LISTED = 2000
 AWAY = Lognormal(median_s=20, sigma=0.6)
 AWAY_MAX_S = 85.0
 """Who looked away when called comes back before the line stops expecting them, after 90 s. A guess."""
-HOARDED = ("bot-two", "bot-three")
+HOARDED = ("bot2", "bot3")
 """In the openids of the further accounts of a hoarder."""
 LATEST_SHARE = 1.5
 """Who takes longer than the hold to pay comes too late, but not for ever: at one and a half holds they try."""

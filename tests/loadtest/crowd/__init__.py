@@ -1,0 +1,1 @@
+"""Bots, organizers and whole visits against a running engine."""

@@ -1,0 +1,1 @@
+"""Profiles: their files, their curves, their people."""
