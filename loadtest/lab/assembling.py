@@ -15,10 +15,12 @@ from loadtest.crowd.journal import Stage
 from loadtest.lab import slos, summing
 from loadtest.lab.live import Live
 from loadtest.lab.playing import Played
+from loadtest.lab.searches import saturation, soaking
+from loadtest.lab.searches.driving import Found
 from loadtest.profiles.loading import digest
-from loadtest.profiles.profile import ClosedArrivals
-from loadtest.recording.kinds import GOODPUTS
-from loadtest.report.model import Arrived, Audit, CrossCheck, Generator, Machine, Report, SloResult
+from loadtest.profiles.profile import ClosedArrivals, Profile, RateArrivals
+from loadtest.recording.record import Record
+from loadtest.report.model import Arrived, Audit, CrossCheck, Generator, Machine, Report, SloResult, Timeline
 
 MISSED_MAX = 0.001
 """The share of arrivals that a generator may fail to carry out in time."""
@@ -44,17 +46,23 @@ class Circumstances:
     missing: Sequence[str] = ()
     """What an audit would have needed and did not get."""
     cross_checks: Sequence[CrossCheck] = ()
-    extra: Mapping[str, Any] | None = None
+    notes: Sequence[str] = ()
 
 
-def assembled(played: Played, around: Circumstances) -> Report:
+def assembled(found: Found, around: Circumstances) -> Report:
+    """`found` is one play, or what a search made of several; then every one of them is audited."""
+    played = found.played
     record, profile = played.record, played.profile
     judgement = judge(played.evidence.facts(left_running=around.left_running))
     promised = slos.results(profile.slo, record)
-    audit = audited(judgement, played, missing=around.missing)
-    arrived = arrivals(begun=record.begun, missed=record.missed)
-    generator = generated(played.live, played, around)
-    passed = audit.holds and arrived.holds and all(one.holds for one in promised)
+    audit = audited(judgement, played, missing=around.missing, before=found.before)
+    arrived = arrivals(until(record, found.arrivals_until_s))
+    generator = generated(played.live, around)
+    line = summing.timeline(record, played.samples, generator_shares(played.live), opens_at_s=played.opens_at_s)
+    soak = soaking.told(line) if profile.run.soak else None
+    kept = found.holds if found.holds is not None else all(one.holds for one in promised)
+    passed = audit.holds and arrived.holds and kept and (soak is None or soak["holds"])
+    words = [found.words] if found.words else []
     return Report(
         story=profile.story.model_dump(mode="json"),
         profile=profile.model_dump(mode="json"),
@@ -66,24 +74,39 @@ def assembled(played: Played, around: Circumstances) -> Report:
         machine=around.machine,
         versions=dict(around.versions),
         passed=passed,
-        headline=headline(judgement, promised, audit, arrived, missing=around.missing),
+        headline=headline(
+            judgement,
+            promised if found.holds is None else (),
+            audit,
+            arrived,
+            missing=around.missing,
+            words=[*words, *([str(soak["words"])] if soak is not None else [])],
+        ),
         slos=promised,
         audit=audit,
         arrived=arrived,
         generator=generator,
         kinds=summing.kinds(record),
-        timeline=summing.timeline(record, played.samples, generator_shares(played.live), opens_at_s=played.opens_at_s),
+        timeline=line,
         outcomes=summing.outcomes(record),
-        saturation=saturation(played),
+        saturation=dict(found.saturation) if found.saturation is not None else saturated(profile, line),
         costs=costs(played),
         ended=ended(played),
-        notes=notes(played, generator),
+        notes=[*words, *notes(played, generator), *around.notes],
         cross_checks=list(around.cross_checks),
-        extra={**seen(played), **(around.extra or {})},
+        extra={**seen(played), **found.extra, **({} if soak is None else {"soak": soak})},
     )
 
 
-def arrivals(*, begun: int, missed: int) -> Arrived:
+def until(record: Record, at_s: float | None) -> Record:
+    """The part before a moment of the wall clock; all of it without one."""
+    if at_s is None:
+        return record
+    return Record({second: heard for second, heard in record.seconds.items() if second < at_s})
+
+
+def arrivals(record: Record) -> Arrived:
+    begun, missed = record.begun, record.missed
     share = missed / begun if begun else 0.0
     return Arrived(
         intended=begun,
@@ -94,7 +117,8 @@ def arrivals(*, begun: int, missed: int) -> Arrived:
     )
 
 
-def audited(judgement: Judgement, played: Played, *, missing: Sequence[str]) -> Audit:
+def audited(judgement: Judgement, played: Played, *, missing: Sequence[str], before: Sequence[Played] = ()) -> Audit:
+    """`before` was played on the same ground on the way here; its books must hold as well."""
     evidence = played.evidence
     checked = ["what every buyer was told, against the orders that they can read", "every limit per buyer"]
     if evidence.stock:
@@ -106,7 +130,11 @@ def audited(judgement: Judgement, played: Played, *, missing: Sequence[str]) -> 
     checked.append("that nobody was passed over in the line, and that no place was given twice")
     if played.has_draw and evidence.draw.is_verified:
         checked.append(f"the draw of {evidence.draw.lobby_size:,} people, and one buyer's proof of it")
-    reasons = [reason for reason in judgement.reasons if NO_SETTINGS not in reason]
+    earlier = [reason for one in before for reason in judge(one.evidence.facts(left_running=())).reasons]
+    if before:
+        checked.append(f"the same for the {len(before)} runs before this one that it was made with")
+    said = [*judgement.reasons, *(f"in a run before: {reason}" for reason in earlier)]
+    reasons = [reason for reason in said if NO_SETTINGS not in reason]
     return Audit(
         figures={
             name: getattr(judgement, name)
@@ -128,8 +156,9 @@ def headline(
     arrived: Arrived,
     *,
     missing: Sequence[str],
+    words: Sequence[str] = (),
 ) -> str:
-    """One sentence: what was sold, and what broke."""
+    """What was sold, and what broke, in one sentence. `words`: what a search found."""
     sold = f"{judgement.sold:,} of {judgement.capacity:,} tickets sold" if judgement.capacity else "stock unknown"
     broken = [one for one in promised if not one.holds]
     wrong = []
@@ -140,6 +169,8 @@ def headline(
         wrong.append(f"{len(broken)} of {len(promised)} SLOs broken: {shown}")
     if not arrived.holds:
         wrong.append(f"{arrived.missed:,} of {arrived.intended:,} arrivals missed by the generator")
+    if words:
+        wrong.append(" ".join(words))
     if wrong:
         return f"{sold}; " + "; ".join(wrong)
     if missing:
@@ -164,7 +195,7 @@ def generator_shares(live: Live) -> dict[int, dict[str, float]]:
     return shares
 
 
-def generated(live: Live, played: Played, around: Circumstances) -> Generator:
+def generated(live: Live, around: Circumstances) -> Generator:
     busiest, late_s, who = 0.0, 0.0, ""
     for name, moments in live.moments.items():
         share = percentile([moment.cpu_share for moment in moments], 0.95)
@@ -216,8 +247,8 @@ def costs(played: Played) -> dict[str, float]:
         group = "generator" if name.startswith("generator") else GROUPS.get(name.partition("-")[0], name)
         spent[group] += round(seconds * 1e6)
     found = {group: round(us / orders, 1) for group, us in sorted(spent.items())}
-    if played.signing_us is not None:
-        found["simulator_signing"] = round(played.signing_us / orders, 1)
+    if played.signing_s is not None:
+        found["simulator_signing"] = round(played.signing_s * 1e6 / orders, 1)
     return found
 
 
@@ -229,14 +260,11 @@ def ended(played: Played) -> dict[str, int]:
     return dict(ends.most_common())
 
 
-def saturation(played: Played) -> dict[str, Sequence[tuple[float, float]]]:
-    """(offered, answered well) in each second, by kind."""
-    line = summing.timeline(played.record, [], {}, opens_at_s=played.opens_at_s)
-    return {
-        kind: [(a, b) for a, b in zip(line.offered[kind], line.goodput[kind], strict=True) if a and b is not None]
-        for kind in GOODPUTS
-        if kind in line.goodput
-    }
+def saturated(profile: Profile, line: Timeline) -> dict[str, Sequence[tuple[float, float]]]:
+    """Offered against goodput. Where people come at a rate, the rate is what is offered."""
+    if isinstance(profile.arrivals, RateArrivals):
+        return dict(saturation.by_people(line))
+    return dict(saturation.by_second(line))
 
 
 def notes(played: Played, generator: Generator) -> list[str]:

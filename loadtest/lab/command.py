@@ -21,8 +21,9 @@ from loadtest.lab import folder as folders
 from loadtest.lab import options as given
 from loadtest.lab.generators import GeneratorDied
 from loadtest.lab.options import Options, OptionsInvalid
-from loadtest.lab.run import run
+from loadtest.lab.run import Lab
 from loadtest.lab.screen import Screen
+from loadtest.lab.searches import fitting
 from loadtest.lab.target import TargetRefused
 from loadtest.profiles.loading import ProfileInvalid, load
 from loadtest.profiles.profile import Profile
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = given.read(parsed)
         profile = load(options.profile, changes=options.changes)
-    except (OptionsInvalid, ProfileInvalid) as mistake:
+        fitting.check(profile)
+    except (OptionsInvalid, ProfileInvalid, fitting.SearchInvalid) as mistake:
         return _refuse(str(mistake))
     return _play(options, profile, command=given.said(words))
 
@@ -57,7 +59,7 @@ def _play(options: Options, profile: Profile, *, command: str) -> int:
     screen = Screen(console, is_live=console.is_terminal and not options.plain)
 
     async def until_told_to_stop() -> int:
-        work = asyncio.ensure_future(run(options, profile, command=command, screen=screen))
+        work = asyncio.ensure_future(Lab(options, profile, command=command, screen=screen).go())
         loop = asyncio.get_running_loop()
 
         def stop_once() -> None:

@@ -33,6 +33,8 @@ class Generator(Protocol):
 
     engine: str
     live: Live
+    lead_s: float
+    """How long it needs between the sale's being there and the first arrival."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -59,6 +61,7 @@ class OpenLoop:
     """A Generator of several processes, each playing every n-th visitor."""
 
     engine = "open loop"
+    lead_s = 0.0
 
     def __init__(self, profile: Profile, *, processes: int, folder: Path) -> None:
         """`folder` is for logs and testimonies."""

@@ -67,8 +67,8 @@ class Played:
     samples: list[Sample]
     cpu_s: Mapping[str, float]
     """Group to seconds of CPU from the start of the crowd to its end."""
-    signing_us: float | None
-    """CPU that the simulator spent on signatures meanwhile."""
+    signing_s: float | None
+    """CPU that the simulator spent meanwhile on making and checking signatures."""
     opens_at_s: float
     """Of the wall clock."""
     ended_at_s: float
@@ -163,7 +163,7 @@ class Playing:
             warm_until_s=self._opens_at_s - profile.lobby_s - LEARN_S / 2,
         )
         self.chapter.name = "lobby" if profile.lobby_s else "warm-up"
-        signed_us = await self._signing_us()
+        signed_s = await self._signing_s()
         await self._with_company(
             self._generator.play(scene),
             [
@@ -176,7 +176,7 @@ class Playing:
             ],
         )
         ended_at_s = time.time()
-        signing_us = await self._signing_us()
+        signing_s = await self._signing_s()
         record, testimonies, evidence.line_reads = self._generator.heard()
         for testimony in testimonies:
             absorb(journal, testimony, wire=wire, shop=shop)
@@ -199,7 +199,7 @@ class Playing:
             live=self._generator.live,
             samples=observation.samples,
             cpu_s=dict(observation.meter.cpu_s),
-            signing_us=signing_us - signed_us if signing_us is not None and signed_us is not None else None,
+            signing_s=_spent_s(signed_s, signing_s),
             opens_at_s=self._opens_at_s,
             ended_at_s=ended_at_s,
             notes=list(self.chapter.notes),
@@ -216,7 +216,7 @@ class Playing:
         self.chapter.name = "sale"
         file = self._folder / "sale.toml"
         await asyncio.to_thread(file.write_text, sale_toml(self._profile, sale=self._sale), encoding="utf-8")
-        opens_in_s = self._profile.lobby_s + self._profile.run.warm_up_s + LEARN_S
+        opens_in_s = self._profile.lobby_s + max(self._profile.run.warm_up_s, self._generator.lead_s) + LEARN_S
         members = member_openids(self._profile)
         await self._floodgate("sale", "apply", str(file), "--opens-in", f"{opens_in_s:g}")
         if members:
@@ -281,11 +281,12 @@ class Playing:
         if reply.status != 200:
             raise StackError(f"WeChat's simulator refuses the profile's faults: {orjson.dumps(reply.body).decode()}")
 
-    async def _signing_us(self) -> float | None:
-        """CPU that the simulator spent on signatures since its start; None where it does not say."""
+    async def _signing_s(self) -> dict[int, float] | None:
+        """Process of the simulator to the CPU that its signatures took since it began; None where it does not say."""
         reply = await self._wire.ask("costs", "GET", URL(self._ground.addresses().simulator_url) / "_admin/costs")
-        found = reply.body.get("signing_us") if reply.status == 200 else None
-        return float(found) if isinstance(found, int | float) else None
+        if reply.status != 200:
+            return None
+        return {row["pid"]: row["sign_cpu_s"] + row["verify_cpu_s"] for row in reply.body["processes"]}
 
     def _loss_ends(self) -> bool:
         """Whether notices must be lost no more once holds lapse: of money that arrives unannounced for an order that is
@@ -354,6 +355,13 @@ class Playing:
                 self.chapter.notes.append(why)
                 self._generator.send_home()
                 return
+
+
+def _spent_s(before: dict[int, float] | None, after: dict[int, float] | None) -> float | None:
+    """By process: one that was killed takes its count with it, and its successor begins at nothing."""
+    if before is None or after is None:
+        return None
+    return sum(max(0.0, seconds - before.get(pid, 0.0)) for pid, seconds in after.items())
 
 
 def _tools(sale: str, folder: Path) -> Tools:

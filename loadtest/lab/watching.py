@@ -110,7 +110,8 @@ class Observation:
         self.meter.read()
         try:
             while True:
-                await asyncio.sleep(SAMPLE_S)
+                # In the middle of each second, so that every second has one.
+                await asyncio.sleep(SAMPLE_S - (time.time() - SAMPLE_S / 2) % SAMPLE_S)
                 self.samples.append(await self._sample(keys))
         finally:
             if keys is not None:
