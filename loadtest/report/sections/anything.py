@@ -25,7 +25,9 @@ def anything(found: Any) -> Html:
         return element("p", _cell(found))
     if found and all(isinstance(row, Mapping) for row in found):
         head = list(dict.fromkeys(str(key) for row in found for key in row))
-        words = sum(any(isinstance(row.get(key), str) for row in found) for key in head[:2]) or 1
+        words = [
+            n for n, key in enumerate(head) if n == 0 or any(isinstance(row.get(key), str | bool) for row in found)
+        ]
         rows = [[mark(row[key]) if key == "holds" else _cell(row.get(key)) for key in head] for row in found]
         return table([_name(key) for key in head], rows, words=words)
     return bullets([_cell(value) for value in found])

@@ -65,7 +65,7 @@ def outcomes(report: Report) -> Section:
                 ]
             )
     head = (Term("request", "请求"), Term("outcome", "结果"), Term("count", "次数"), Term("share", "占比"), "")
-    return Section("outcomes", title, [table(head, rows, words=2, class_="outcomes")], lead)
+    return Section("outcomes", title, [table(head, rows, words=(0, 1), class_="outcomes")], lead)
 
 
 def cross_checks(report: Report) -> Section:
@@ -114,7 +114,7 @@ def cross_checks(report: Report) -> Section:
         )
         for check in report.cross_checks
     ]
-    return Section("cross-checks", title, [table(head, rows, words=2), element("ul", *words)], lead)
+    return Section("cross-checks", title, [table(head, rows, words=(0, 1)), element("ul", *words)], lead)
 
 
 def ended(report: Report) -> Section:

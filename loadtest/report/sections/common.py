@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from loadtest.report.markup import Content, Html, Term, element
@@ -25,12 +25,13 @@ class Section:
         return element("section", element("h2", self.title), lead, *self.content, id=self.name)
 
 
-def table(head: Sequence[Content], rows: Sequence[Sequence[Content]], *, words: int = 1, class_: str = "") -> Html:
-    """A table whose first `words` columns are words and whose other columns are numbers. A row's first cell is its
-    head."""
+def table(
+    head: Sequence[Content], rows: Sequence[Sequence[Content]], *, words: Container[int] = (0,), class_: str = ""
+) -> Html:
+    """A table with words in some columns and numbers in the others. A row's first cell is its head."""
 
     def looks(n: int) -> str | None:
-        return "number" if n >= words else None
+        return None if n in words else "number"
 
     heads = element("tr", *(element("th", cell, scope="col", class_=looks(n)) for n, cell in enumerate(head)))
     lines = [

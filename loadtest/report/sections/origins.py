@@ -84,6 +84,6 @@ def files(report: Report) -> Section:
     return Section(
         "files",
         Term("Raw files", "原始文件"),
-        [table((Term("file", "文件"), Term("holds", "内容")), rows, words=2)],
+        [table((Term("file", "文件"), Term("holds", "内容")), rows, words=(0, 1))],
         Term("They lie beside this page.", "与本页位于同一文件夹。"),
     )

@@ -96,7 +96,7 @@ def slos(report: Report) -> Section:
     return Section(
         "slo",
         Term("Service levels", "服务水平目标"),
-        [table(head, rows, words=2, class_="slos")]
+        [table(head, rows, words=(0, 1), class_="slos")]
         if rows
         else [element("p", Term("The profile sets none.", "本剧本未设目标。"))],
         Term(
@@ -142,7 +142,7 @@ def honesty(report: Report) -> Section:
         ],
     ]
     head = (Term("generator", "压测端"), Term("verdict", "结论"), Term("allowed", "允许"), Term("found", "实测"), "")
-    content.append(table(head, rows, words=2, class_="slos"))
+    content.append(table(head, rows, words=(0, 1), class_="slos"))
     content.append(
         element(
             "p",
