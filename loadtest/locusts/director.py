@@ -40,6 +40,7 @@ log = logging.getLogger("floodgate")
 REFUSALS = (WishInvalid, ProfileInvalid, TargetRefused, Outage)
 BOOKS_MAX_S = 60.0
 """So long the master waits for the books of workers that are still there."""
+COMING_MAX_S = 3.0
 NO_VERDICT = 2
 FAILED = 1
 
@@ -68,7 +69,16 @@ class Director:
             self._draw_up()
         except REFUSALS as refusal:
             print(f"floodgate: {refusal}", file=sys.stderr)
+            self._dismiss()
             raise SystemExit(NO_VERDICT) from None
+
+    def _dismiss(self) -> None:
+        """Workers would wait a minute for a master that is gone; those that come soon are told."""
+        until = time.monotonic() + COMING_MAX_S
+        if isinstance(self._runner, MasterRunner):
+            while self._runner.worker_count < self._options.expect_workers and time.monotonic() < until:
+                gevent.sleep(0.05)
+            self._runner.quit()
 
     def begin(self) -> None:
         """Draw up the terms of a new round; refuses the test when it cannot be played."""
@@ -141,8 +151,8 @@ class Director:
             part, parts, piece = msg.data["part"], msg.data["parts"], msg.data["piece"]
             self._gathering.take(msg.node_id, part=part, parts=parts, piece=piece)
 
-    def hear_report(self, client_id: str, report: dict[str, Any]) -> None:
-        live = report.get(LIVE)
+    def hear_report(self, client_id: str, data: dict[str, Any]) -> None:
+        live = data.get(LIVE)
         if live is not None:
             self.board.hear(client_id, live["rows"], Beat(*live["beat"]) if live["beat"] else None)
 
