@@ -37,8 +37,8 @@ def page(
     header: list[Content] = [
         element("p", f"Floodgate · {a[0].story.get('name', '')}", class_="kicker"),
         element("h1", Term("Two sides of one story", "同一剧本的两侧对比"), element("small", title)),
-        _summary(rows),
         pairs([("A", _side(a_words, a)), ("B", _side(b_words, b))]),
+        _summary(rows),
     ]
     if found:
         header.append(element("h3", Term("Beside what was to be compared", "除比较对象外")))
