@@ -62,11 +62,22 @@ def _profiles(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
         for key in dict.fromkeys(key for one in asked for key in one)
         if any(one.get(key) != asked[0].get(key) for one in asked) and key != "seed" and not key.startswith("story.")
     ]
-    if not keys:
-        return []
+    # A key that some runs do not have at all came with another version of the lab, or goes with a key that differs.
+    grown = [key for key in keys if not all(key in one for one in asked)]
+    differing = [key for key in keys if key not in grown]
+    found = []
+    if differing:
+        found.append(Difference("profile", f"The runs ask different things: {_keys(a, b, differing)}.", forbids=True))
+    if grown:
+        words = f"Some profiles have keys that others lack: {_keys(a, b, grown)}."
+        found.append(Difference("profile keys", words))
+    return found
+
+
+def _keys(a: Sequence[Report], b: Sequence[Report], keys: Sequence[str]) -> str:
+    """Dotted keys with the values of both sides."""
     named = ", ".join(f"{key} ({_sides(a, b, _reader(key))})" for key in keys[:NAMED_MAX])
-    more = f" and {len(keys) - NAMED_MAX} more" if len(keys) > NAMED_MAX else ""
-    return [Difference("profile", f"The runs ask different things: {named}{more}.", forbids=True)]
+    return named + (f" and {len(keys) - NAMED_MAX} more" if len(keys) > NAMED_MAX else "")
 
 
 def _machines(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:

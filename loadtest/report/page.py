@@ -6,7 +6,7 @@ is two radio buttons that the style sheet listens to. Texts of a profile are inp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,12 +22,12 @@ FILE = "report.html"
 def write(report: Report, folder: Path) -> Path:
     """The page into a run's folder, over an older one; where it lies."""
     path = folder / FILE
-    path.write_text(page(report), encoding="utf-8")
+    path.write_text(page(report, beside={found.name for found in folder.iterdir()}), encoding="utf-8")
     return path
 
 
-def page(report: Report) -> str:
-    """The whole document."""
+def page(report: Report, *, beside: Collection[str] = ()) -> str:
+    """The whole document; `beside`: the names of what lies in its folder."""
     name = str(report.story.get("name", ""))
     title, title_zh = str(report.story.get("title", name)), str(report.story.get("title_zh", ""))
     when = moment(report.started_at)
@@ -38,7 +38,7 @@ def page(report: Report) -> str:
         verdict.banner(report),
         verdict.glance(report),
     ]
-    return document(f"{word}: {title} · Floodgate", header, sections(report))
+    return document(f"{word}: {title} · Floodgate", header, sections(report, beside=beside))
 
 
 def _titles(en: str, zh: str) -> Content:
@@ -51,7 +51,7 @@ def _titles(en: str, zh: str) -> Content:
     ]
 
 
-def sections(report: Report) -> list[Section]:
+def sections(report: Report, *, beside: Collection[str] = ()) -> list[Section]:
     """In the order a reader needs them."""
     return [
         origins.story(report),
@@ -73,7 +73,7 @@ def sections(report: Report) -> list[Section]:
         books.ended(report),
         *origins.findings(report),
         origins.origin(report),
-        origins.files(report),
+        origins.files(beside),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from loadtest.report.figures import figure, moment, spoken
 from loadtest.report.markup import Content, Term, element
@@ -18,6 +19,10 @@ FILES = (
     ("histograms/", Term("an HdrHistogram interval log for each kind", "各类别的 HdrHistogram 区间日志")),
     ("profile.toml", Term("the profile as it was played", "实际执行的剧本")),
     ("logs/", Term("what the processes wrote", "各进程日志")),
+)
+MAYBE = (
+    ("sale.toml", Term("the sale as it was applied", "实际应用的销售文件")),
+    ("draw/", Term("what anybody needs to check the draw", "任何人验证抽签所需的材料")),
 )
 
 
@@ -79,8 +84,10 @@ def origin(report: Report) -> Section:
     )
 
 
-def files(report: Report) -> Section:
-    rows: list[list[Content]] = [[element("a", name, href=name), words] for name, words in FILES]
+def files(beside: Collection[str] = ()) -> Section:
+    """The folder's files; of those that not every run has, the ones that lie `beside` the page."""
+    there = [*FILES, *((name, words) for name, words in MAYBE if name.rstrip("/") in beside)]
+    rows: list[list[Content]] = [[element("a", name, href=name), words] for name, words in there]
     return Section(
         "files",
         Term("Raw files", "原始文件"),

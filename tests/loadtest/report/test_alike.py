@@ -36,9 +36,10 @@ def test_another_scale_forbids_the_comparison_and_is_named_with_both_values() ->
     assert "scale.people (A 0.05, B 0.1)" in found.words
 
 
-def test_a_key_that_one_profile_lacks_is_named() -> None:
+def test_a_key_that_one_profile_lacks_is_named_and_allowed() -> None:
     (found,) = _found(_with(profile={**REPORT.profile, "cdn": False}))
     assert "cdn (A not set, B False)" in found.words
+    assert not found.forbids
 
 
 def test_many_differing_keys_are_counted() -> None:
@@ -89,10 +90,10 @@ def test_a_machine_that_was_busy_before_is_said() -> None:
 
 
 def test_what_forbids_stands_first() -> None:
-    other = _with(seed=3, profile={**REPORT.profile, "cdn": False})
+    other = _with(seed=3, profile={**REPORT.profile, "scale": {"people": 0.9, "pace": 20.0}})
     assert [one.forbids for one in _found(other)] == [True, False]
 
 
 def test_runs_of_one_side_are_compared_with_each_other_too() -> None:
-    other = _with(profile={**REPORT.profile, "cdn": False})
+    other = _with(profile={**REPORT.profile, "scale": {"people": 0.9, "pace": 20.0}})
     assert [one.forbids for one in differences([REPORT, other], [REPORT])] == [True]

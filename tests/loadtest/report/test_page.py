@@ -44,6 +44,13 @@ def test_the_page_asks_the_network_for_nothing() -> None:
     assert "@import" not in page.style()
 
 
+def test_the_page_links_to_a_draw_only_where_there_is_one(tmp_path: Path) -> None:
+    without = Document(page.write(sample(), tmp_path).read_text(encoding="utf-8"))
+    (tmp_path / "draw").mkdir()
+    beside = Document(page.write(sample(), tmp_path).read_text(encoding="utf-8"))
+    assert set(beside.addresses) - set(without.addresses) == {"draw/"}
+
+
 def test_the_page_runs_no_script() -> None:
     assert "script" not in parsed().names
     assert parsed().handlers == []
