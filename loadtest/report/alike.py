@@ -26,11 +26,11 @@ class Difference:
 def differences(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
     """Everything that differs or disturbs, what forbids first."""
     runs = [*a, *b]
-    found = [*_profiles(a, b), *_machines(a, b)]
+    found = [*_profiles(a, b), *_machines(a, b), *_versions(a, b)]
     for what, read in _WATCHED:
         values = [read(run) for run in runs]
         if any(value != values[0] for value in values):
-            found.append(Difference(what, f"{what} differs: {_sides(a, b, read)}."))
+            found.append(Difference(what, f"The {what} differs: {_sides(a, b, read)}."))
     for name, side in (("A", a), ("B", b)):
         if limited := sum(run.generator.was_the_limit for run in side):
             words = f"In {limited} of {len(side)} runs of {name} the generator was the limit: it was measured, too."
@@ -91,12 +91,24 @@ def _machines(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
     return [Difference("machine", words)]
 
 
-def _versions(run: Report) -> str:
-    return ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items()))
+def _versions(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
+    runs = [*a, *b]
+    names = [
+        name
+        for name in dict.fromkeys(name for run in runs for name in run.versions)
+        if len({run.versions.get(name) for run in runs}) > 1
+    ]
+    if not names:
+        return []
+    named = ", ".join(f"{name} ({_sides(a, b, _version(name))})" for name in names)
+    return [Difference("versions", f"Versions differ: {named}.")]
+
+
+def _version(name: str) -> Callable[[Report], Any]:
+    return lambda run: run.versions.get(name, "unknown")
 
 
 _WATCHED: Sequence[tuple[str, Callable[[Report], Any]]] = (
-    ("versions", _versions),
     ("seed", lambda run: run.seed),
     ("generator", lambda run: f"{run.generator.engine}, {run.generator.processes} processes"),
 )
