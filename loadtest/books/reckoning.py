@@ -156,14 +156,21 @@ class Reckoning:
             for row in reply.body["orders"]
             if row["out_trade_no"] not in earlier
         ]
-        if has_draw:
-            await self._prove_the_draw()
+        # They ask the engine and its stores, not each other.
+        await asyncio.gather(*([self._prove_the_draw()] if has_draw else []), self._audit(), self._audit_the_line())
+
+    async def _audit(self) -> None:
         config = self._ground.addresses().config
         if not config:
             self._evidence.audit_findings = [NO_SETTINGS]
             return
-        self._evidence.audit, self._evidence.audit_findings = await asyncio.to_thread(audit, self._tools.audit(config))
-        self._evidence.line_findings = await asyncio.to_thread(line_audit, self._tools.line_audit(config))
+        found = await asyncio.to_thread(audit, self._tools.audit(config))
+        self._evidence.audit, self._evidence.audit_findings = found
+
+    async def _audit_the_line(self) -> None:
+        config = self._ground.addresses().config
+        if config:
+            self._evidence.line_findings = await asyncio.to_thread(line_audit, self._tools.line_audit(config))
 
     async def _prove_the_draw(self) -> None:
         """One buyer's proof beside what that buyer was told, then the verifier on everything."""

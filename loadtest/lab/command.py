@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.books.stack import StackError, allow_open_files
+from loadtest.lab import ending
 from loadtest.lab import folder as folders
 from loadtest.lab import options as given
 from loadtest.lab.generators import GeneratorDied
@@ -71,7 +72,7 @@ def _play(options: Options, profile: Profile, *, command: str) -> int:
         for number in STOPPING:
             loop.add_signal_handler(number, stop_once)
         report, folder, has_verdict = await work
-        screen.verdict(report, folder, has_verdict=has_verdict)
+        ending.show(console, report, folder, has_verdict=has_verdict)
         if not has_verdict:
             return NO_VERDICT
         return PASS if report.passed else FAIL
