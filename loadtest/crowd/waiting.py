@@ -130,6 +130,8 @@ class Waiting:
             if answer.code == "PLACE_VOID":
                 if (left := await self.join()) is not None:
                     return left
+            elif answer.code in AGAIN and self._phone.now() >= self._leaves_s:
+                return Left("gave up waiting")
             elif answer.code not in AGAIN:
                 self._journal.complain(f"a claim was refused with {answer.status} {answer.code}")
                 return Left(f"pass refused: {answer.code}")

@@ -21,21 +21,23 @@ from loadtest.books.draw import BEFORE, keep
 from loadtest.books.reckoning import Evidence, Reckoning, Tools
 from loadtest.books.stack import Stack, StackError
 from loadtest.books.watch import Watch
-from loadtest.crowd.buyer import Buyer, Drop
-from loadtest.crowd.cdn import REFRESH_S, Cdn, LineCache
+from loadtest.crowd.acting import act
+from loadtest.crowd.cdn import REFRESH_S
 from loadtest.crowd.journal import Journal, percentile_ms
 from loadtest.crowd.line import LineDocument
-from loadtest.crowd.protocol import Phone, Sale, Shop, sale_from
+from loadtest.crowd.protocol import Shop
+from loadtest.crowd.scene import set_scene
 from loadtest.demo.crowd import people
 from loadtest.demo.screen import LineView, Screen, View
 from loadtest.wires.loop import LoopWire
+from loadtest.wires.port import Outage
 
 SALE = "concert"
 DROP_MAX_S = 70.0
 """After the opening the buyers have this long, twice what they need; whoever still asks then was not served."""
 CHAOS_S = 30.0
 """After the opening no process is killed any more, so that what was hurt can heal within the run."""
-SALE_MAX_S = 10.0
+STOCK_MAX_S = 10.0
 SHOW_S = 0.25
 POLL_S = 0.05
 LAST_MOMENT_S = 0.3
@@ -90,10 +92,9 @@ class DropRun:
         self._helpers: list[asyncio.Task[None]] = []
 
     async def go(self) -> Evidence:
-        self._clock = asyncio.get_running_loop().time
-        self._started = self._clock()
         async with LoopWire(dice=self._dice, observer=self._journal.observe) as wire:
-            self._wire = wire
+            self._wire, self._clock = wire, wire.now
+            self._started = self._clock()
             buyers = await self._assemble()
             # What the crowd consists of stays; searching it for garbage would only steal time from the run.
             gc.freeze()
@@ -119,41 +120,33 @@ class DropRun:
         """Read the sale and send for the buyers; each sleeps until its arrival."""
         addresses = self._stack.addresses()
         shop = Shop.at(public_url=addresses.public_url, wechat_url=addresses.simulator_url, sale=SALE)
-        sale = await self._read_sale(shop)
-        self._evidence = Evidence(sale=sale, journal=self._journal)
         await self._set_faults(FAULTS)
+        try:
+            drop = await set_scene(self._wire, shop, self._journal, cdn=True)
+        except Outage as outage:
+            raise StackError(str(outage)) from outage
+        self._evidence = Evidence(sale=drop.sale, journal=self._journal)
+        self._cache, self._opens_at = drop.cache, drop.opens_at
         self._watch = Watch(self._wire, self._stack, sale=SALE)
-        until = self._clock() + SALE_MAX_S
+        until = self._clock() + STOCK_MAX_S
         while not await self._watch.sample():
             if self._clock() > until:
                 raise StackError("no admin listener shows the sale's stock")
             await asyncio.sleep(0.1)
         if self._watch.orders_by_state:
             raise StackError("the sale has orders of an earlier run: the demo needs a fresh database")
-        self._cache = LineCache(self._wire, shop.line)
-        document = await self._cache.first()
-        self._opens_at = self._clock() + max(0.0, (sale.opens_ms - document.now_ms) / 1000)
-        self._draws_at = self._clock() + max(0.0, (document.draws_ms - document.now_ms) / 1000)
+        document = self._cache.newest()
+        self._draws_at = self._opens_at + (document.draws_ms - drop.sale.opens_ms) / 1000
         self._evidence.look_s = document.poll.look_s + REFRESH_S + LATE_GRACE_S
         await self._keep_rules(shop)
-        drop = Drop(
-            sale=sale,
-            cache=self._cache,
-            screen=Cdn(self._cache),
-            journal=self._journal,
-            opens_at=self._opens_at,
-            wall_ms=lambda: time.time_ns() // 1_000_000,
-        )
         crowd = people(
             count=self._plan.buyer_count,
             seed=self._plan.seed,
             lobby_s=max(0.0, self._opens_at - self._clock() - LAST_MOMENT_S),
-            hold_s=sale.hold_s,
-            popularity={row.sku: FIRST_WISHES.get(row.sku, 1.0) for row in sale.skus},
+            hold_s=drop.sale.hold_s,
+            popularity={row.sku: FIRST_WISHES.get(row.sku, 1.0) for row in drop.sale.skus},
         )
-        return [
-            asyncio.create_task(Buyer(one, Phone(self._wire, shop, openid=one.openid), drop).act()) for one in crowd
-        ]
+        return [asyncio.create_task(act(one, wire=self._wire, shop=shop, drop=drop)) for one in crowd]
 
     async def _keep_rules(self, shop: Shop) -> None:
         """What the draw says before it is made."""
@@ -162,17 +155,6 @@ class DropRun:
             keep(self._tools.draw_folder, BEFORE, reply.body)
         else:
             self._evidence.draw.findings.append(f"the rules were not to be had before the draw: {reply.outcome}")
-
-    async def _read_sale(self, shop: Shop) -> Sale:
-        """The workers learn of a new sale within a moment of its being applied."""
-        until = self._clock() + SALE_MAX_S
-        while True:
-            reply = await self._wire.ask("sale", "GET", shop.sale)
-            if reply.status == 200:
-                return sale_from(reply.body)
-            if self._clock() > until:
-                raise StackError(f"the sale is not there: {reply.status} {reply.outcome}")
-            await asyncio.sleep(0.1)
 
     async def _rush(self, buyers: Sequence[asyncio.Task[None]]) -> None:
         """Wait for every buyer's end, or for the run's; whoever still asks then is cancelled.
@@ -211,7 +193,7 @@ class DropRun:
             await asyncio.sleep(SHOW_S)
 
     async def _follow_the_clock(self) -> None:
-        await asyncio.sleep(self._draws_at - self._clock())
+        await asyncio.sleep(max(0.0, self._draws_at - self._clock()))
         self._chapter = "draw"
         while not self._cache.newest().is_drawn:  # noqa: ASYNC110 - a document, not an event
             await asyncio.sleep(POLL_S)

@@ -12,6 +12,7 @@ from loadtest.crowd.buyer import ANY_TIME
 from loadtest.crowd.line import Pass
 from loadtest.crowd.protocol import Order, Phone, Refusal
 from loadtest.crowd.waiting import Left, Waiting
+from loadtest.wires.port import Outage
 
 BACK_WITHIN_S = 15.0
 """After the hold: the sweeper comes by, WeChat is asked and told to close; with processes killed meanwhile."""
@@ -22,11 +23,19 @@ AGAIN_S = 0.7
 class Hoarder(Robot):
     async def _act(self, phone: Phone) -> str:
         phones = [phone, *(self._phone(openid) for openid in self._bot.accounts)]
-        taken = sum(await self._wire.together(*(self._hoard(one) for one in phones)))
+        taken = sum(await self._wire.together(*(self._hoard_if_served(one) for one in phones)))
         return "took units and paid none" if taken else "got nothing"
 
+    async def _hoard_if_served(self, phone: Phone) -> int:
+        """One account's outage is not the others'."""
+        try:
+            return await self._hoard(phone)
+        except Outage:
+            self._remember()
+            return 0
+
     async def _hoard(self, phone: Phone) -> int:
-        """One account; returns the units that it took for a while."""
+        """One account; returns the units that it took for a while. Raises Outage."""
         if await phone.login() is not None:
             return 0
         waiting = self._waiting(phone)
