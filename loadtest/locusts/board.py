@@ -92,6 +92,10 @@ class Board:
             counts.update(one)
         return counts
 
-    def newest(self) -> int | None:
-        """The last second of which something is known; it may still grow."""
-        return max(self._rows, default=None)
+    def seconds(self, *, growing_s: int) -> list[Counter[str]]:
+        """The last whole seconds, without those that may still grow."""
+        if not self._rows:
+            return []
+        last = max(self._rows) - growing_s
+        first = max(min(self._rows), last - SECONDS_SHOWN + 1)
+        return [self.second(at) for at in range(first, last + 1)]

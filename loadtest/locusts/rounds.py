@@ -16,6 +16,7 @@ from gevent import Greenlet
 
 from loadtest.crowd.acting import act
 from loadtest.crowd.journal import Journal, Stage
+from loadtest.crowd.organizer import Desk, Organizer
 from loadtest.crowd.protocol import Shop
 from loadtest.crowd.scene import set_scene
 from loadtest.crowd.testimony import pack
@@ -55,6 +56,7 @@ class Round:
             network=None if net is None else Network(net.median_ms, net.p95_ms, net.dropped),
         )
         self.shop = Shop.at(public_url=terms.public_url, wechat_url=terms.wechat_url, sale=terms.sale)
+        self._organizer = organizer_of(terms, self.wire, self.journal)
         self.beats: list[Beat] = []
         self._beside: list[Greenlet] = []
         self._told = 0
@@ -98,6 +100,13 @@ class Round:
             replace(one, arrives_s=one.arrives_s * lobby) if one.arrives_s < 0 else one
             for one in self.terms.part(everybody, self._client_id)
         ]
+
+    def attend(self) -> bool:
+        """One look of the organizer's at the sale; False where nobody said how to reach the admin listener."""
+        if self._organizer is None:
+            return False
+        finish(self._organizer.attend())
+        return True
 
     def visit(self, visitor: Visitor) -> None:
         """A whole visit; blocks this greenlet. Raises GreenletExit when it is stopped, and whatever an answer that
@@ -150,3 +159,11 @@ class Round:
             line_reads=self.drop.cache.read_count,
             beats=tuple(self.beats),
         )
+
+
+def organizer_of(terms: Terms, wire: GreenletWire, journal: Journal) -> Organizer | None:
+    if not terms.admin_urls or not terms.admin_key:
+        return None
+    desk = Desk(admin_url=terms.admin_urls[0], admin_key=terms.admin_key, sale=terms.sale)
+    dice = random.Random(int(terms.profile["seed"]))
+    return Organizer(wire, desk, journal=journal, dice=dice, may=terms.organizer)

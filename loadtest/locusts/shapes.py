@@ -20,9 +20,8 @@ log = logging.getLogger("floodgate")
 
 LENGTH_S = 120
 """Where the person gives no run time."""
-AT_ONCE_PER_S = 100
-"""Locust warns of more. A step of the story higher than that takes a second for each hundred."""
-GRACE_S = 10.0
+AT_ONCE_PER_S = 100.0
+"""Locust warns of more. A step that is higher takes a second for each hundred users."""
 
 Tick = tuple[int, float] | None
 
@@ -38,7 +37,7 @@ class _Curve(LoadTestShape):
         at = self.get_run_time() / length_s  # type: ignore[no-untyped-call]
         if at >= 1:
             return None
-        return _towards(self, max(1, round(int(options.num_users or 1) * HEIGHTS[self.curve](at))))
+        return max(1, round(int(options.num_users or 1) * HEIGHTS[self.curve](at))), AT_ONCE_PER_S
 
     def _options(self) -> Any:
         assert self.runner is not None
@@ -91,7 +90,7 @@ class StoryShape(_Curve):
 
     def tick(self) -> Tick:
         now = self.get_run_time()  # type: ignore[no-untyped-call]
-        return None if now >= self._length_s else _towards(self, max(1, self._there(now)))
+        return None if now >= self._length_s else (max(1, self._there(now)), AT_ONCE_PER_S)
 
 
 class ArrivalsShape(LoadTestShape):
@@ -118,11 +117,6 @@ class ArrivalsShape(LoadTestShape):
         if self._has_begun:
             return runner.shape_last_tick[:2] if runner.shape_last_tick else (doors + others, float(doors + others))
         return doors + others, float(doors + others)
-
-
-def _towards(shape: LoadTestShape, users: int) -> Tick:
-    there = shape.get_current_user_count()  # type: ignore[no-untyped-call]
-    return users, float(min(max(1, abs(users - there)), AT_ONCE_PER_S))
 
 
 SHAPES: dict[str, type[LoadTestShape]] = {

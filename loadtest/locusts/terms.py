@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from loadtest.crowd.organizer import May
 from loadtest.profiles.casting import MEMBERS_LISTED, Visitor
 
 KEY = "floodgate_terms"
@@ -34,7 +35,7 @@ class Terms:
     sale: str
     admin_urls: tuple[str, ...]
     admin_key: str
-    organizer: str
+    organizer: May
     curve_ms: int
     """The moment from which the story's curve counts."""
     lobby: float

@@ -7,6 +7,8 @@ client is there for those who extend these classes.
 
 from __future__ import annotations
 
+import logging
+
 from locust import FastHttpUser, between, constant, task
 from locust.exception import StopUser
 
@@ -14,6 +16,8 @@ from loadtest.locusts.arrivals import play
 from loadtest.locusts.player import round_of
 from loadtest.locusts.rounds import Round
 from loadtest.profiles.casting import Visitor
+
+log = logging.getLogger("floodgate")
 
 
 class _Attendant(FastHttpUser):
@@ -81,7 +85,9 @@ class OrganizerUser(_Attendant):
 
     @task
     def attend(self) -> None:
-        raise NotImplementedError
+        if not self.its_round().attend():
+            log.warning("An organizer needs an admin listener and its key: --admin URL --admin-key KEY")
+            raise StopUser
 
 
 class ArrivalsUser(_Attendant):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loadtest.locusts.board import ARRIVED, MISSED, OUTAGES, SECONDS_SHOWN, Board
+from loadtest.locusts.board import ARRIVED, MISSED, OUTAGES, Board
 from loadtest.recording.kinds import GOODPUTS, Goodput
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ class View:
 
     def goodput(self) -> dict[Goodput, Rate]:
         board = self._board()
-        newest = board.newest()
-        whole = 0 if newest is None else newest - (1 if self._local else REPORTED_AFTER_S)
-        seconds = [board.second(at) for at in range(whole - SECONDS_SHOWN + 1, whole + 1)] if newest else []
+        seconds = board.seconds(growing_s=1 if self._local else REPORTED_AFTER_S)
         total = board.total()
         return {kind: Rate([second[kind] for second in seconds], board.peaks[kind], total[kind]) for kind in GOODPUTS}
 

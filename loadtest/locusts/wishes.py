@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import orjson
 from locust.argument_parser import LocustArgumentParser
 
+from loadtest.crowd.organizer import May
 from loadtest.profiles import loading
 
 STACK_VARIABLE = "FLOODGATE_STACK"
@@ -23,10 +24,6 @@ STORY = "concert-drop"
 SALE = "concert"
 
 Shape = Literal["none", "story", "drop", "ramp", "steps", "spike", "soak"]
-Steering = Literal["looks", "steers", "pauses"]
-"""looks   the organizer only reads
-steers  and changes the pace of the line now and then
-pauses  and pauses the sale for a moment"""
 
 
 class WishInvalid(Exception):
@@ -55,7 +52,7 @@ class Wishes:
     wechat_url: str
     admin_urls: tuple[str, ...]
     admin_key: str
-    organizer: Steering
+    organizer: May
     owned: bool
 
 
@@ -99,7 +96,7 @@ def add_arguments(parser: LocustArgumentParser) -> None:
         in_ui=False,
         env_var="FLOODGATE_ADMIN_KEY",
     )
-    add("--organizer", default="looks", choices=list(get_args(Steering)), text="What an OrganizerUser may do")
+    add("--organizer", default="looks", choices=list(get_args(May)), text="What an OrganizerUser may do")
     add(
         "--arrivals",
         default="closed",

@@ -1,4 +1,4 @@
-// Draws goodput, stock and line below the tab of Locust's web UI, or alone on its own page. Nothing of the document is
+// Draws goodput, stock and line in the tab of Locust's web UI, or alone on its own page. Nothing of the document is
 // ever written as HTML: names of sales and SKUs are text.
 "use strict";
 (() => {
@@ -64,7 +64,7 @@
       const bands = Object.entries(live.bands).map(([sku, band]) => `${sku}: ${band}`).join("   ");
       return make("p", { class: "none" }, bands || "Not known: give --admin and --admin-key. 未知");
     }
-    return make("div", { class: "stock" }, ...live.stock.flatMap((row) => {
+    return make("div", { class: "stock" }, ...live.stock.map((row) => {
       const all = Math.max(1, row.free + row.held + row.sold);
       const words = `${row.free} free, ${row.held} held, ${row.sold} sold`;
       const bar = make("div", { class: "bar", role: "img", "aria-label": `${row.sku}: ${words}` });
@@ -73,8 +73,8 @@
         part.style.width = `${(row[kind] / all) * 100}%`;
         bar.append(part);
       }
-      return [make("span", { class: "name" }, row.sku), bar,
-        make("span", { class: "numbers" }, `${number(row.free)} / ${number(row.held)} / ${number(row.sold)}`)];
+      return make("div", { class: "sku" }, make("span", {}, row.sku), bar,
+        make("span", { class: "numbers" }, `${number(row.free)} / ${number(row.held)} / ${number(row.sold)}`));
     }));
   };
 
@@ -107,6 +107,14 @@
     return chosen !== null && chosen.textContent.includes(tab);
   };
 
+  // The tab has a table of the same numbers, for a Locust whose pages look different one day; ours takes its place.
+  const settle = () => {
+    const table = document.querySelector("#root .MuiTableContainer-root");
+    if (!tab || !table) return;
+    if (root.previousElementSibling !== table) table.after(root);
+    table.style.display = "none";
+  };
+
   const isDark = () => {
     const back = getComputedStyle(document.body).backgroundColor.match(/\d+/g);
     return tab ? Boolean(back) && Number(back[3] ?? 1) > 0 && back.slice(0, 3).reduce((sum, one) => sum + Number(one), 0) < 384
@@ -115,6 +123,7 @@
 
   const show = () => {
     root.hidden = !isShown();
+    if (!root.hidden) settle();
     root.classList.toggle("dark", isDark());
   };
 
