@@ -89,6 +89,8 @@ async def overload(profile: Profile, play: Play) -> Found:
     first = await play(overloading.finding(profile), mark="find")
     _forgive_the_end(first)
     per_s = overloading.capacity(profile, first.record, opens_at_s=first.opens_at_s)
+    if per_s <= 0:
+        return Found(played=first, before=(), holds=False, words="Nobody was served: there is no capacity.", extra={})
     plan = overloading.phases(per_s)
     played = await play(overloading.overloaded(profile, plan), mark="flood")
     _forgive_the_end(played)

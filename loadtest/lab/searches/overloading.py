@@ -30,11 +30,12 @@ RAMP_S = 2
 TAIL_S = 12
 """Behind the last phase, for what was begun."""
 FIND_LOGINS_S = 15.0
-LOGINS_PER_VISIT = 3.0
-"""Where people come logged in: how long before the capacity is looked for, and how many logins a server is taken to do in
-the time of one whole visit, for the time before the phases."""
+LOGINS_PER_VISIT = 5.0
+"""Where people come logged in: so long they have for it before the capacity is looked for; and so many logins a server
+is taken to do in the time of one whole visit, for the time before the phases."""
 KEPT = 0.9
-"""Goodput of the greatest overload holds from this share of its best phase."""
+"""Goodput of the greatest overload holds from this share of its best phase on, or of the capacity if that is less. A
+pass or an order beyond the capacity of whole visits is none: it fills the till, and waits there."""
 BEHIND_THE_LINE = ("passes", "orders", "checkouts", "payments")
 """What must not sink. Places come with the people, polls with the waiting; both are only shown."""
 
@@ -98,13 +99,13 @@ def overloaded(profile: Profile, plan: Sequence[Phase]) -> Profile:
 def told(plan: Sequence[Phase], record: Record, *, opens_at_s: float, capacity_per_s: float) -> dict[str, Any]:
     """What the report keeps as `extra["overload"]`.
 
-    holds, words; capacity_per_s (visits); kept: kind to goodput at the greatest overload over its best phase;
+    holds, words; capacity_per_s (visits); kept: kind to goodput at the greatest overload over what it could be;
     phases: of each its multiple, people per second as meant, as come and as missed, goodput by kind;
     turned_away: of each what was answered with "not now" or not at all, per second.
     """
     found = [_rates(phase, record, opens_at_s=opens_at_s) for phase in plan]
     kept = {
-        kind: round(found[-1].goodput.get(kind, 0.0) / best, 3)
+        kind: round(found[-1].goodput.get(kind, 0.0) / min(best, capacity_per_s), 3)
         for kind in BEHIND_THE_LINE
         if (best := max(one.goodput.get(kind, 0.0) for one in found))
     }
@@ -153,4 +154,4 @@ def _words(last: Phase, kept: dict[str, float], sunk: dict[str, float]) -> str:
         return "Nobody got anything behind the line: there is no goodput to compare."
     each = ", ".join(f"{kind} {share:.0%}" for kind, share in (sunk or kept).items())
     verb = "sank" if sunk else "stayed"
-    return f"At {last.multiple:g} times the capacity goodput {verb}: {each} of the best phase; {KEPT:.0%} must be left."
+    return f"At {last.multiple:g} times the capacity goodput {verb}: {each} of what it can be; {KEPT:.0%} must be left."
