@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo payment-storm up test bench bench-units lint lock clean
+.PHONY: help install demo payment-storm load up test bench bench-units lint lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: install  ## Sell one whole concert drop on this machine; the exit code is 
 payment-storm: install  ## Pay 20,000 orders through a WeChat that loses, doubles and tampers, and count every fen
 	@$(BIN)/python -m loadtest.storm $(STORM_OPTIONS)
 
+load: install  ## Play a concert drop at small scale, audit it, judge it: two minutes; LOAD_OPTIONS="--seed 7"
+	@$(BIN)/python -m loadtest concert-drop --scale 0.03 --no-cross-check $(LOAD_OPTIONS)
+
 up: install  ## Run the whole stack until Ctrl-C and print its addresses
 	@$(BIN)/floodgate up
 
@@ -35,10 +38,15 @@ test: install  ## Run every test
 bench: install  ## Measure against yardsticks of the same run; writes .run/bench.json
 	@$(BIN)/python -m bench
 
+UNITS := $(BIN)/python -m pytest -q bench/micro --benchmark-quiet $(UNITS_OPTIONS)
 bench-units: install  ## Time the hot path's pieces beside yardsticks, against the kept baselines; SAVE=1 keeps new ones
 	@mkdir -p .run
-	@$(BIN)/python -m pytest -q bench/micro --benchmark-quiet --benchmark-json=.run/bench-units.json \
-		$(if $(SAVE),--save-baselines) $(UNITS_OPTIONS)
+ifdef SAVE
+	@set -e; for run in 1 2 3 4 5; do $(UNITS) --save-baselines --baselines .run/units-$$run.json; done
+	@$(BIN)/python -m bench.micro .run/units-1.json .run/units-2.json .run/units-3.json .run/units-4.json .run/units-5.json
+else
+	@$(UNITS) --benchmark-json=.run/bench-units.json
+endif
 
 lint: install  ## Style, types and the direction of imports
 	@$(BIN)/ruff check .
