@@ -18,7 +18,6 @@ from rich.text import Text
 
 from loadtest.books.stack import StackError, allow_open_files
 from loadtest.lab import ending
-from loadtest.lab import folder as folders
 from loadtest.lab import options as given
 from loadtest.lab.generators import GeneratorDied
 from loadtest.lab.options import Options, OptionsInvalid
@@ -55,7 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _play(options: Options, profile: Profile, *, command: str) -> int:
     allow_open_files()
-    folders.RUNS.mkdir(parents=True, exist_ok=True)
     console = Console()
     screen = Screen(console, is_live=console.is_terminal and not options.plain)
 

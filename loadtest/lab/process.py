@@ -226,7 +226,10 @@ async def run(plan: Plan, lines: asyncio.StreamReader) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     say(said("ready", visitors=len(crowd.visitors)))
-    scene = Scene.read(await lines.readline())
+    said_scene = await lines.readline()
+    if not said_scene:
+        return
+    scene = Scene.read(said_scene)
     shop = Shop.at(public_url=scene.public_url, wechat_url=scene.wechat_url, sale=scene.sale)
     dice = random.Random(profile.seed * 7919 + plan.part)
     async with LoopWire(dice=dice, observer=lambda *_: None) as unmeasured:
@@ -294,7 +297,8 @@ async def main() -> None:
 
 
 async def run_from(lines: asyncio.StreamReader) -> None:
-    await run(Plan.read(await lines.readline()), lines)
+    if plan := await lines.readline():
+        await run(Plan.read(plan), lines)
 
 
 class _Leash(asyncio.StreamReaderProtocol):

@@ -49,6 +49,7 @@ class Lab:
         """The report, its folder, and whether there is a verdict at all."""
         began, host = time.monotonic(), machine()
         self._ground, missing = await grounded(self._options, self._profile)
+        folders.RUNS.mkdir(parents=True, exist_ok=True)
         self._folder = folders.fresh(self._profile, given=self._options.out, at=self._started_at)
         folders.keep_profile(self._profile, self._folder)
         left_running: list[str] = []
