@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo payment-storm load up test bench bench-units lint lock clean
+.PHONY: help install demo payment-storm load soak up test bench bench-units lint lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ payment-storm: install  ## Pay 20,000 orders through a WeChat that loses, double
 
 load: install  ## Play a concert drop at small scale, audit it, judge it: two minutes; LOAD_OPTIONS="--seed 7"
 	@$(BIN)/python -m loadtest concert-drop --scale 0.03 --no-cross-check $(LOAD_OPTIONS)
+
+soak: install  ## Fifteen minutes of steady load that must leave everything flat; SOAK_OPTIONS="--minutes 5"
+	@$(BIN)/python -m loadtest.lab.searches.soak $(SOAK_OPTIONS)
 
 up: install  ## Run the whole stack until Ctrl-C and print its addresses
 	@$(BIN)/floodgate up
