@@ -11,22 +11,19 @@ It refuses to know the other buyers, the stores or the verdict.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest.books.verdict import Told, reachable
+from loadtest.books.verdict import Told
 from loadtest.crowd.cdn import LineCache, Screen
 from loadtest.crowd.journal import Journal, Stage
 from loadtest.crowd.line import LineDocument, Pass
 from loadtest.crowd.paying import Till
 from loadtest.crowd.population import NOW, Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
+from loadtest.crowd.tapping import Tapping
 from loadtest.crowd.waiting import Left, Waiting
 from loadtest.wires.port import Outage
-
-ANY_TIME = frozenset({"SOLD_OUT", "HELD_BY_OTHERS", "TOO_FEW_LEFT", "PAUSED"})
-"""What may be answered to any order, because a worker looks at its snapshot before anything else."""
-NONSENSE: tuple[object, ...] = (0, -1, 2**31, 2**63, 1.5, "1", True, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ async def arrive(phone: Phone, drop: Drop, *, at_s: float) -> None:
 
 
 class Buyer:
-    __slots__ = ("_drop", "_journal", "_key_count", "_persona", "_phone", "_stage", "_till", "_waiting")
+    __slots__ = ("_drop", "_journal", "_luck_count", "_persona", "_phone", "_stage", "_tapping", "_till", "_waiting")
 
     def __init__(self, persona: Persona, phone: Phone, drop: Drop) -> None:
         self._persona = persona
@@ -60,7 +57,8 @@ class Buyer:
         self._drop = drop
         self._journal = drop.journal
         self._stage = Stage.COMING
-        self._key_count = 0
+        self._luck_count = 0
+        self._tapping = Tapping(persona, phone, drop.journal)
         self._till = Till(persona, phone, drop.journal, wall_ms=drop.wall_ms)
         self._waiting = Waiting(
             persona,
@@ -101,7 +99,7 @@ class Buyer:
         if isinstance(admission, Left):
             return self._leave_line(admission)
         self._enter(Stage.ASKING)
-        await self._try_it_on(admission)
+        await self._tapping.try_what_must_fail(admission)
         self._journal.spare_pass = (self._persona.openid, admission)
         told = await self._shop(admission)
         if told is not None:
@@ -121,33 +119,10 @@ class Buyer:
 
     def _luck(self, scale: float) -> float:
         """Spreads buyers out, the same way in every run with the same seed."""
-        self._key_count += 1
-        return scale * ((self._persona.whim * 2654435761 + self._key_count * 40503) % 65536) / 65536
+        self._luck_count += 1
+        return scale * ((self._persona.whim * 2654435761 + self._luck_count * 40503) % 65536) / 65536
 
     # Ordering.
-
-    async def _try_it_on(self, admission: Pass) -> None:
-        """What must not work, tried before what should."""
-        sku = self._persona.wishes[0]
-        if self._persona.behaviour is Behaviour.FOREIGN_PASS:
-            spare = self._journal.spare_pass
-            stolen = spare[1] if spare else Pass(admission.seal[:-2] + "AA", admission.ends_ms)
-            answer = await self._phone.order(stolen, key=self._key(), items=[{"sku": sku, "quantity": 1}])
-            self._expect_refusal(answer, codes={"PASS_INVALID"}, what="an order with another's pass")
-        elif self._persona.behaviour is Behaviour.BAD_QUANTITY:
-            quantity = NONSENSE[self._persona.whim % len(NONSENSE)]
-            items = [{"sku": sku, "quantity": quantity}]
-            answer = await self._phone.order(admission, key=self._key(), items=items)
-            self._expect_refusal(
-                answer, codes={"ITEMS_INVALID", "QUANTITY_INVALID", "ORDER_LIMIT"}, what=f"a quantity of {quantity!r}"
-            )
-
-    def _expect_refusal(self, answer: Order | Refusal, *, codes: Collection[str], what: str) -> None:
-        if isinstance(answer, Order):
-            self._journal.acknowledge(self._phone, answer)
-            self._journal.complain(f"{what} was accepted")
-        elif answer.code not in codes:
-            self._journal.complain(f"{what} was answered {answer.status} {answer.code}")
 
     async def _shop(self, admission: Pass) -> Told | None:
         """Tap until an order is held, the sale is sold out, or patience ends."""
@@ -163,10 +138,10 @@ class Buyer:
                 band = document.bands.get(sku, "plenty")
                 if has_tapped and not is_last_tap and band in {"held", "none"}:
                     continue
-                answer = await self._tap(admission, sku=sku, quantity=quantity)
+                answer = await self._tapping.tap(admission, sku=sku, quantity=quantity)
                 while isinstance(answer, Refusal) and answer.code == "TOO_FEW_LEFT" and quantity > 1:
                     quantity -= 1
-                    answer = await self._tap(admission, sku=sku, quantity=quantity)
+                    answer = await self._tapping.tap(admission, sku=sku, quantity=quantity)
                 has_tapped = True
                 if isinstance(answer, Order):
                     return journal.acknowledge(self._phone, answer)
@@ -198,52 +173,6 @@ class Buyer:
         self._leave("told: sold out")
         return None
 
-    async def _tap(self, admission: Pass, *, sku: str, quantity: int) -> Order | Refusal:
-        key, items = self._key(), [{"sku": sku, "quantity": quantity}]
-        match self._persona.behaviour:
-            case Behaviour.DOUBLE_TAPS:
-                return await self._tap_twice(admission, key=key, items=items)
-            case Behaviour.REPEATS:
-                answer = await self._tap_twice(admission, key=key, items=items)
-                if isinstance(answer, Order):
-                    await self._tap_again(admission, key=key, items=items, first=answer)
-                return answer
-            case _:
-                return await self._phone.order(admission, key=key, items=items)
-
-    async def _tap_twice(self, admission: Pass, *, key: str, items: object) -> Order | Refusal:
-        """Two requests in flight under one key: one order, whatever overtakes what."""
-        both = await self._phone.together(
-            self._phone.order(admission, key=key, items=items),
-            self._phone.order(admission, key=key, items=items),
-        )
-        # Which answer is the older one cannot be seen; the state with more future before it is.
-        orders = sorted(
-            (answer for answer in both if isinstance(answer, Order)), key=lambda order: -len(reachable(order.state))
-        )
-        for order in orders:
-            self._journal.acknowledge(self._phone, order)
-        if len({order.order_no for order in orders}) > 1:
-            self._journal.complain("one key gave two orders", about=orders[0].order_no)
-        return orders[-1] if orders else both[0]
-
-    async def _tap_again(self, admission: Pass, *, key: str, items: object, first: Order) -> None:
-        """After the answer: the same request gives the same order, another body under its key none."""
-        again = await self._phone.order(admission, key=key, items=items)
-        if isinstance(again, Refusal):
-            self._journal.complain(f"a repeated order was refused with {again.code}", about=first.order_no)
-        elif again.order_no != first.order_no:
-            self._journal.acknowledge(self._phone, again)
-            self._journal.complain("one key gave two orders", about=first.order_no)
-        other = [{"sku": sku, "quantity": quantity % 4 + 1} for sku, quantity in first.units]
-        self._expect_refusal(
-            await self._phone.order(admission, key=key, items=other), codes={"KEY_REUSED"}, what="a reused key"
-        )
-
-    def _key(self) -> str:
-        self._key_count += 1
-        return f"{self._persona.openid}-{self._key_count}"
-
     # After the order.
 
     async def _conclude(self, told: Told, admission: Pass) -> None:
@@ -266,7 +195,7 @@ class Buyer:
                 await till.begin_payment(told)
                 why = await till.cancel(told)
             case Behaviour.GREEDY:
-                more = await self._grab_more(told, admission)
+                more = await self._tapping.grab_more(told, admission, waiting=self._waiting, sale=self._drop.sale)
                 why = await till.pay_in_time(told)
                 if more is not None:
                     why = await till.pay_in_time(more)
@@ -284,27 +213,6 @@ class Buyer:
             self._enter(Stage.PAID)
         else:
             self._leave(why)
-
-    async def _grab_more(self, told: Told, admission: Pass) -> Told | None:
-        """One order more than the pass allows, one more than the limit allows, then one that fits."""
-        mine = sum(quantity for _, quantity in told.units)
-        room = self._drop.sale.per_buyer_max - mine
-        sku = told.units[0][0]
-        most = next(row.per_order_max for row in self._drop.sale.skus if row.sku == sku)
-        answer = await self._phone.order(admission, key=self._key(), items=[{"sku": sku, "quantity": 1}])
-        self._expect_refusal(answer, codes={"PASS_SPENT", *ANY_TIME}, what="a second order on one pass")
-        again = await self._waiting.claim()
-        if isinstance(again, Left):
-            return None
-        if room < most:
-            answer = await self._phone.order(again, key=self._key(), items=[{"sku": sku, "quantity": room + 1}])
-            self._expect_refusal(
-                answer, codes={"BUYER_LIMIT", "PASS_SPENT", *ANY_TIME}, what="more than one buyer may have"
-            )
-        if room < 1:
-            return None
-        answer = await self._phone.order(again, key=self._key(), items=[{"sku": sku, "quantity": 1}])
-        return self._journal.acknowledge(self._phone, answer) if isinstance(answer, Order) else None
 
     # Where this buyer is.
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from loadtest.crowd.bots.forgeries import forgery
 from loadtest.crowd.bots.robot import Robot
-from loadtest.crowd.buyer import ANY_TIME
 from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Order, Phone, Refusal
+from loadtest.crowd.tapping import ANY_TIME
 
 TRIES_EVERY_S = 0.4
 AFTER_USE = frozenset({"PASS_SPENT", "BUYER_LIMIT", *ANY_TIME})
