@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from loadtest.report.figures import figure, known, mean
 from loadtest.report.markup import Content, Html, Term, element, join
 from loadtest.report.model import Series
-from loadtest.report.scales import Axis, Scale, dodge
+from loadtest.report.scales import Axis, dodge
 
 LABEL_GAP = 12.5
 """Between the baselines of two labels."""
@@ -54,18 +54,6 @@ WIDE = Size(width=1000, height=300, right=110)
 TALL = Size(width=400, height=250, right=64)
 """The wide ones, on a phone."""
 COMPACT = Size(width=272, height=116, left=36, right=14, bottom=22)
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One line: its values, its class in the style sheet, and what stands at its end."""
-
-    values: Series
-    look: str
-    label: str | Term | None = None
-    bridge: int = 0
-    """So many samples may be missing in a row before the line is broken: watchers miss a second now and then. For what
-    is counted, None is news and nothing is bridged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,37 +144,6 @@ def dots(points: Iterable[tuple[float, float]], look: str) -> Html:
     return element("path", d="".join(f"M{num(x)} {num(y)}h.01" for x, y in points), class_=f"dots {look}")
 
 
-def placed(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> list[tuple[float, float] | None]:
-    """Samples as points, None where there is none. Where several samples share a half unit of width, their lowest and
-    highest remain, so that no peak is lost."""
-    points: list[tuple[float, float] | None] = []
-    bucket: list[tuple[float, float]] = []
-    missing = 0
-
-    def empty_bucket() -> None:
-        if len(bucket) > 2:
-            low, high = min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])
-            points.extend(sorted({low, high}))
-        else:
-            points.extend(bucket)
-        bucket.clear()
-
-    for t, value in zip(t_s, curve.values, strict=False):
-        if value is None:
-            missing += 1
-            continue
-        if missing > curve.bridge:
-            empty_bucket()
-            points.append(None)
-        missing = 0
-        point = (across(t), up(value))
-        if bucket and point[0] - bucket[0][0] >= 0.5:
-            empty_bucket()
-        bucket.append(point)
-    empty_bucket()
-    return points
-
-
 def labels(size: Size, ends: Sequence[Ending]) -> Html:
     """Names beside the ends of their lines, moved apart where they would touch."""
     places = dodge([end.y for end in ends], gap=LABEL_GAP, low=size.y1 + 4, high=size.y0 - 2)
@@ -196,14 +153,6 @@ def labels(size: Size, ends: Sequence[Ending]) -> Html:
             for y, end in zip(places, ends, strict=True)
         )
     )
-
-
-def ending(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> Ending | None:
-    """The end of a curve that has a name and a sample."""
-    if curve.label is None:
-        return None
-    there = [(t, value) for t, value in zip(t_s, curve.values, strict=False) if value is not None]
-    return Ending(across(there[-1][0]), up(there[-1][1]), curve.label, curve.look) if there else None
 
 
 def told(t_s: Sequence[float], name: str, values: Series) -> str:

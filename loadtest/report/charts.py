@@ -13,21 +13,19 @@ from dataclasses import dataclass
 from loadtest.report.canvas import (
     PLAIN,
     SMALL,
-    Curve,
     Ending,
     Size,
     dots,
     drawing,
-    ending,
     frame,
     labels,
     limit,
     num,
     opening,
     path,
-    placed,
     told,
 )
+from loadtest.report.curves import Curve, drawn, ending
 from loadtest.report.figures import figure, known
 from loadtest.report.markup import Html, Term, element
 from loadtest.report.scales import Axis, clock, clock_unit, from_zero, linear, logarithmic, percentiles, short
@@ -71,7 +69,7 @@ def over_time(
         content.append(limit(size, up, bound.value, bound.words))
     if background is not None:
         held = [None if value is None else min(value, up.ticks[-1][0]) for value in background.values]
-        content.append(path(placed(t_s, Curve(held, background.look), across.at, up.at), background.look))
+        content.append(drawn(t_s, Curve(held, background.look, stretched="middle"), across.at, up.at))
     content.extend(_drawn(t_s, curves, across, up))
     ends = [ending(t_s, curve, across.at, up.at) for curve in curves]
     content.append(labels(size, [end for end in ends if end is not None]))
@@ -185,7 +183,7 @@ def spark(title: str, points: Sequence[float], *, low: float, high: float) -> Ht
 
 
 def _drawn(t_s: Sequence[float], curves: Sequence[Curve], across: Axis, up: Axis) -> list[Html]:
-    return [path(placed(t_s, curve, across.at, up.at), curve.look) for curve in curves]
+    return [drawn(t_s, curve, across.at, up.at) for curve in curves]
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

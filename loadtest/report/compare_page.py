@@ -7,9 +7,10 @@ from itertools import groupby
 
 from loadtest.report import charts
 from loadtest.report.alike import Difference
-from loadtest.report.canvas import Curve, Size, group, panel
+from loadtest.report.canvas import Size, group, panel
 from loadtest.report.charts import Distribution
 from loadtest.report.comparing import Meaning, Promise, Row
+from loadtest.report.curves import Curve
 from loadtest.report.figures import NOTHING, figure, known, median, moment
 from loadtest.report.markup import Content, Html, Term, element
 from loadtest.report.model import Report

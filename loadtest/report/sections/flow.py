@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loadtest.report import charts
-from loadtest.report.canvas import PLAIN, Curve, group, nothing, panel
+from loadtest.report.canvas import PLAIN, group, nothing, panel
+from loadtest.report.curves import Curve
 from loadtest.report.figures import figure, known
 from loadtest.report.markup import Content, Html, Term, element
 from loadtest.report.model import KindResult, Report, Series

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from loadtest.report import charts
-from loadtest.report.canvas import COMPACT, PLAIN, TALL, WIDE, Curve, Size, both, group, nothing, panel
+from loadtest.report.canvas import COMPACT, PLAIN, TALL, WIDE, Size, both, group, nothing, panel
 from loadtest.report.charts import Bound
+from loadtest.report.curves import Curve
 from loadtest.report.figures import at_share, figure, known, mean, share
 from loadtest.report.markup import Content, Html, Term, element
 from loadtest.report.model import Report, Series

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from loadtest.report import charts
-from loadtest.report.canvas import PLAIN, TALL, WIDE, Curve, Size, both, group, nothing, panel
+from loadtest.report.canvas import PLAIN, TALL, WIDE, Size, both, group, nothing, panel
 from loadtest.report.charts import Bound, Distribution
+from loadtest.report.curves import Curve
 from loadtest.report.figures import figure, known, milliseconds
 from loadtest.report.markup import Html, Term
 from loadtest.report.model import KindResult, Report, Series
@@ -15,7 +17,12 @@ from loadtest.report.sections.verdict import is_least
 from loadtest.report.words import in_order, kind
 
 PERCENTILE_OF = {"p50_ms": 50.0, "p90_ms": 90.0, "p99_ms": 99.0, "p999_ms": 99.9}
-_STRENGTHS = (("max", "faint"), ("p99", "s-1 strong"), ("p90", "s-1 middle"), ("p50", "s-1 weak"))
+_STRENGTHS: Sequence[tuple[str, str, Literal["band", "middle", "peaks"]]] = (
+    ("max", "faint", "peaks"),
+    ("p99", "s-1 strong", "band"),
+    ("p90", "s-1 middle", "middle"),
+    ("p50", "s-1 weak", "middle"),
+)
 
 
 def latency(report: Report) -> Section:
@@ -36,8 +43,10 @@ def latency(report: Report) -> Section:
         content,
         Term(
             "Milliseconds on a logarithmic axis, second by second: p50, p90, p99 and, faint, the slowest. A dashed "
-            "line is what the profile promises for the p99 of the whole run.",
-            "纵轴为毫秒（对数），逐秒给出 p50、p90、p99，浅色为最慢值。虚线是剧本对整场 p99 的承诺。",
+            "line is what the profile promises for the p99 of the whole run. In a long run lines are medians of a few "
+            "seconds, and a pale band reaches from the lowest to the highest.",
+            "纵轴为毫秒（对数），逐秒给出 p50、p90、p99，浅色为最慢值。虚线是剧本对整场 p99 的承诺。"
+            "长时间运行时，线为数秒的中位数，浅色带为最低到最高。",
         ),
     )
 
@@ -74,7 +83,9 @@ def distribution(report: Report) -> Section:
 
 def _latency_panel(name: str, measures: Mapping[str, Series], report: Report) -> Html:
     curves = [
-        Curve(measures[measure], look, measure) for measure, look in _STRENGTHS if known(measures.get(measure, []))
+        Curve(measures[measure], look, measure, stretched=stretched)
+        for measure, look, stretched in _STRENGTHS
+        if known(measures.get(measure, []))
     ]
     promised = [slo for slo in report.slos if slo.kind == name and slo.measure == "p99_ms" and not is_least(slo)]
     bound = Bound(promised[0].bound, f"p99 ≤ {figure(promised[0].bound)}") if promised else None

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.report import charts
-from loadtest.report.canvas import SMALL, Curve, placed
+from loadtest.report.canvas import SMALL
 from loadtest.report.charts import Bound, Distribution
+from loadtest.report.curves import Curve, drawn
 from loadtest.report.markup import Html, Term
 from tests.loadtest.report.documents import Document
 
@@ -54,13 +55,30 @@ def test_every_latency_stays_within_its_chart(values: list[float]) -> None:
     assert all(SMALL.y1 - 0.1 <= y <= SMALL.y0 + 0.1 for y in heights(path))
 
 
-def test_a_long_run_is_thinned_and_keeps_its_highest_peak() -> None:
-    t_s = [float(n) for n in range(20_000)]
-    values = [1.0] * 20_000
-    values[12_345] = 900.0
-    points = placed(t_s, Curve(values, "s-1"), lambda t: t / 50, lambda value: -value)
-    assert len(points) < 2000
-    assert min(point[1] for point in points if point is not None) == -900
+LONG = [float(n) for n in range(20_000)]
+PEAK = [900.0 if n == 12_345 else 1.0 for n in range(20_000)]
+
+
+def test_a_long_run_is_drawn_in_stretches() -> None:
+    (line,) = lines(drawn(LONG, Curve(PEAK, "s-1"), lambda t: t / 50, lambda value: -value), "s-1")
+    assert 100 < line.count("L") < 200
+
+
+def test_the_band_of_a_long_run_reaches_its_highest_peak() -> None:
+    chart = drawn(LONG, Curve(PEAK, "s-1"), lambda t: t / 50, lambda value: -value)
+    (band,) = re.findall(r'<path d="([^"]*)" class="band', chart)
+    assert min(heights(band)) == -900
+
+
+def test_the_peaks_of_a_long_run_are_its_line_where_peaks_are_wanted() -> None:
+    chart = drawn(LONG, Curve(PEAK, "s-1", stretched="peaks"), lambda t: t / 50, lambda value: -value)
+    assert min(heights(lines(chart, "s-1")[0])) == -900
+
+
+def test_a_long_silence_breaks_line_and_band() -> None:
+    values = [None if 8000 < t < 12_000 else 5.0 for t in LONG]
+    chart = drawn(LONG, Curve(values, "s-1"), lambda t: t / 50, lambda value: -value)
+    assert [path.count("M") for path in re.findall(r'd="([^"]*)"', chart)] == [2, 2]
 
 
 def test_an_offer_far_above_goodput_does_not_flatten_it() -> None:
