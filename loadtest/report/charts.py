@@ -25,7 +25,7 @@ from loadtest.report.canvas import (
     path,
     told,
 )
-from loadtest.report.curves import Curve, drawn, ending
+from loadtest.report.curves import Curve, drawn
 from loadtest.report.figures import figure, known
 from loadtest.report.markup import Html, Term, element
 from loadtest.report.scales import Axis, clock, clock_unit, from_zero, linear, logarithmic, percentiles, short
@@ -69,10 +69,8 @@ def over_time(
         content.append(limit(size, up, bound.value, bound.words))
     if background is not None:
         held = [None if value is None else min(value, up.ticks[-1][0]) for value in background.values]
-        content.append(drawn(t_s, Curve(held, background.look, stretched="middle"), across.at, up.at))
-    content.extend(_drawn(t_s, curves, across, up))
-    ends = [ending(t_s, curve, across.at, up.at) for curve in curves]
-    content.append(labels(size, [end for end in ends if end is not None]))
+        content.append(drawn(t_s, Curve(held, background.look, stretched="middle"), across.at, up.at).markup)
+    content.append(_lines(t_s, curves, across, up, size))
     return drawing(size, title, _words(title, t_s, [*curves, *([background] if background else [])]), *content)
 
 
@@ -88,9 +86,7 @@ def latency_over_time(
     content = [frame(size, across, up, unit=clock_unit(t_s)), opening(size, across, t_s[0])]
     if bound is not None:
         content.append(limit(size, up, bound.value, bound.words))
-    content.extend(_drawn(t_s, curves, across, up))
-    ends = [ending(t_s, curve, across.at, up.at) for curve in curves]
-    content.append(labels(size, [end for end in ends if end is not None]))
+    content.append(_lines(t_s, curves, across, up, size))
     return drawing(size, title, _words(title, t_s, curves), *content)
 
 
@@ -182,8 +178,11 @@ def spark(title: str, points: Sequence[float], *, low: float, high: float) -> Ht
     )
 
 
-def _drawn(t_s: Sequence[float], curves: Sequence[Curve], across: Axis, up: Axis) -> list[Html]:
-    return [drawn(t_s, curve, across.at, up.at) for curve in curves]
+def _lines(t_s: Sequence[float], curves: Sequence[Curve], across: Axis, up: Axis, size: Size) -> Html:
+    """All curves, and their names above them."""
+    lines = [drawn(t_s, curve, across.at, up.at) for curve in curves]
+    names = labels(size, [line.ending for line in lines if line.ending is not None])
+    return Html("".join(line.markup for line in lines) + names)
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -36,27 +36,29 @@ class Curve:
     """Of a stretch: its median with a band, its median alone, or its highest sample."""
 
 
-def drawn(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> Html:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A curve in a chart, and the name at its end where it has both."""
+
+    markup: Html
+    ending: Ending | None
+
+
+def drawn(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> Drawn:
     """The line of a curve, with its band where it needs one."""
-    points = placed(t_s, curve, across, up)
+    points, band = placed(t_s, curve, across, up), Html("")
     there = [point for point in points if point is not None]
-    if not there or len(there) <= DENSE * max(1.0, there[-1][0] - there[0][0]):
-        return path(points, curve.look)
-    stretches = list(_stretches(there))
-    if curve.stretched == "peaks":
-        return path(_joined(stretches, [min(y for _, y in one) for one in stretches]), curve.look)
-    line = path(_joined(stretches, [median([y for _, y in one]) for one in stretches]), curve.look)
-    if curve.stretched == "middle":
-        return line
-    return Html(_band(stretches, curve.look) + line)
-
-
-def ending(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> Ending | None:
-    """The end of a curve that has a name and a sample."""
-    if curve.label is None:
-        return None
-    there = [(t, value) for t, value in zip(t_s, curve.values, strict=False) if value is not None]
-    return Ending(across(there[-1][0]), up(there[-1][1]), curve.label, curve.look) if there else None
+    if there and len(there) > DENSE * max(1.0, there[-1][0] - there[0][0]):
+        stretches = list(_stretches(there))
+        if curve.stretched == "band":
+            band = _band(stretches, curve.look)
+        middle = min if curve.stretched == "peaks" else median
+        points = _joined(stretches, [middle([y for _, y in one]) for one in stretches])
+    ending = None
+    last = next((point for point in reversed(points) if point is not None), None)
+    if last is not None and curve.label is not None:
+        ending = Ending(last[0], last[1], curve.label, curve.look)
+    return Drawn(Html(band + path(points, curve.look)), ending)
 
 
 def placed(t_s: Sequence[float], curve: Curve, across: Scale, up: Scale) -> list[Point | None]:

@@ -60,24 +60,24 @@ PEAK = [900.0 if n == 12_345 else 1.0 for n in range(20_000)]
 
 
 def test_a_long_run_is_drawn_in_stretches() -> None:
-    (line,) = lines(drawn(LONG, Curve(PEAK, "s-1"), lambda t: t / 50, lambda value: -value), "s-1")
+    (line,) = lines(drawn(LONG, Curve(PEAK, "s-1"), lambda t: t / 50, lambda value: -value).markup, "s-1")
     assert 100 < line.count("L") < 200
 
 
 def test_the_band_of_a_long_run_reaches_its_highest_peak() -> None:
-    chart = drawn(LONG, Curve(PEAK, "s-1"), lambda t: t / 50, lambda value: -value)
+    chart = drawn(LONG, Curve(PEAK, "s-1"), lambda t: t / 50, lambda value: -value).markup
     (band,) = re.findall(r'<path d="([^"]*)" class="band', chart)
     assert min(heights(band)) == -900
 
 
 def test_the_peaks_of_a_long_run_are_its_line_where_peaks_are_wanted() -> None:
-    chart = drawn(LONG, Curve(PEAK, "s-1", stretched="peaks"), lambda t: t / 50, lambda value: -value)
+    chart = drawn(LONG, Curve(PEAK, "s-1", stretched="peaks"), lambda t: t / 50, lambda value: -value).markup
     assert min(heights(lines(chart, "s-1")[0])) == -900
 
 
 def test_a_long_silence_breaks_line_and_band() -> None:
     values = [None if 8000 < t < 12_000 else 5.0 for t in LONG]
-    chart = drawn(LONG, Curve(values, "s-1"), lambda t: t / 50, lambda value: -value)
+    chart = drawn(LONG, Curve(values, "s-1"), lambda t: t / 50, lambda value: -value).markup
     assert [path.count("M") for path in re.findall(r'd="([^"]*)"', chart)] == [2, 2]
 
 
