@@ -50,7 +50,7 @@ class Server(Protocol):
 
 
 class Connection(BaseProtocol):
-    """`quiet_since_s`: when it was last heard of, None while a request is served or its answer is not taken yet."""
+    """What one client sends and is told. `since_s`: when the last answer was written, or the connection made."""
 
     __slots__ = (
         "_closing",
@@ -146,6 +146,11 @@ class Connection(BaseProtocol):
             self._pause_reading_for_buffer()
         if self._serving is None:
             self._serve_waiting()
+
+    def _resume_transport_reading(self) -> None:
+        """The parser asks for this after every body; most of the time nothing was paused."""
+        if self.transport is not None and not self.transport.is_reading():
+            super()._resume_transport_reading()
 
     def _serve_waiting(self) -> None:
         """Serve what waits, one after the other. A loop, because an answer may be there at once."""
