@@ -31,6 +31,8 @@ SOLD, HELD, FREE = "green", "yellow", "bright_black"
 HOT = 0.8
 """Of one core: shown in yellow."""
 NOTES_MAX = 3
+WEBS_MAX = 4
+"""More web workers than these do not fit beside each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def panel(view: View) -> RenderableType:
 
 
 def _people(view: View) -> Table:
-    table = Table.grid(padding=(0, 3))
+    table = Table.grid(padding=(0, 2))
     heads = ["people", "came", "on their way", "missed", "outages"]
     expected = f"{view.expected:,}" if view.expected else "-"
     cells = [
@@ -231,19 +233,20 @@ def _kinds(kinds: Mapping[str, KindSoFar]) -> RenderableType:
 
 
 def _processors(view: View) -> Table:
-    """Shares of one core, now."""
-    table = Table.grid(padding=(0, 3))
-    shares = dict(view.sample.cpu_share) if view.sample is not None else {}
-    shown = {name: share for name, share in sorted(shares.items()) if not name.startswith("generator")}
-    cells = [
-        ("generator", Text(f"{view.generator_cpu:.0%}", _heat(view.generator_cpu))),
-        ("its lag", Text(f"{view.generator_lag_s * 1000:.0f} ms")),
-    ]
-    cells += [(name, Text(f"{share:.0%}", _heat(share))) for name, share in shown.items()]
+    """Shares of one core, now; many web workers as the busiest of them."""
+    table = Table.grid(padding=(0, 2))
+    shares = view.sample.cpu_share if view.sample is not None else {}
+    groups = {name: share for name, share in sorted(shares.items()) if not name.startswith("generator")}
+    webs = [name for name in groups if name.startswith("web")]
+    if len(webs) > WEBS_MAX:
+        groups[f"busiest of {len(webs)} web"] = max(groups.pop(name) for name in webs)
+    cells = [("CPU of", Text("a core", "dim")), ("generator", _share(view.generator_cpu))]
+    cells += [(name, _share(share)) for name, share in groups.items()]
+    cells.append(("generator's lag", Text(f"{view.generator_lag_s * 1000:.0f} ms")))
     table.add_row(*(Text(name, "dim") for name, _ in cells))
     table.add_row(*(value for _, value in cells))
     return table
 
 
-def _heat(share: float) -> str:
-    return "bold yellow" if share > HOT else ""
+def _share(share: float) -> Text:
+    return Text(f"{share:.0%}", "bold yellow" if share > HOT else "")
