@@ -240,9 +240,9 @@ def _processors(view: View) -> Table:
     webs = [name for name in groups if name.startswith("web")]
     if len(webs) > WEBS_MAX:
         groups[f"busiest of {len(webs)} web"] = max(groups.pop(name) for name in webs)
-    cells = [("CPU of", Text("a core", "dim")), ("generator", _share(view.generator_cpu))]
+    lag = Text(f"{view.generator_lag_s * 1000:.0f} ms")
+    cells = [("CPU", Text()), ("generator", _share(view.generator_cpu)), ("its lag", lag)]
     cells += [(name, _share(share)) for name, share in groups.items()]
-    cells.append(("generator's lag", Text(f"{view.generator_lag_s * 1000:.0f} ms")))
     table.add_row(*(Text(name, "dim") for name, _ in cells))
     table.add_row(*(value for _, value in cells))
     return table
