@@ -13,6 +13,7 @@ from typing import Any
 
 from loadtest.locusts.handing import Beat
 from loadtest.recording.kinds import goodput_of
+from loadtest.recording.record import Record
 from loadtest.recording.recorder import Second
 
 SECONDS_SHOWN = 120
@@ -79,6 +80,13 @@ class Board:
             self.beats[worker] = beat
         for old in sorted(self._rows)[: -2 * SECONDS_SHOWN]:
             del self._rows[old]
+
+    def settle(self, record: Record) -> None:
+        """Put the books in the place of what was told meanwhile."""
+        self._rows.clear()
+        self.totals.clear()
+        self.peaks.clear()
+        self.hear("everybody", [row_of(at, second) for at, second in record.seconds.items()], None)
 
     def second(self, at: int) -> Counter[str]:
         counts: Counter[str] = Counter()

@@ -175,6 +175,7 @@ class Director:
         missing = sorted({worker for worker in {*terms.ranks, *self._begun} if worker not in books})
         handed = Handed.of(books, missing=missing, about=self._about(terms))
         shop = Shop.at(public_url=terms.public_url, wechat_url=terms.wechat_url, sale=terms.sale)
+        self.board.settle(handed.record)
         self.summary = summary_of(handed, wire=self._wire, shop=shop)
         folder = self._options.record_to
         if folder:

@@ -34,7 +34,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         for kind, (count, p50_ms, p99_ms) in self.goodput.items():
-            yield f"{kind:<10} {count:>8}   p50 {p50_ms:.1f} ms   p99 {p99_ms:.1f} ms"
+            yield f"{kind:<10} {count:>8}   p50 {p50_ms:>8.1f} ms   p99 {p99_ms:>8.1f} ms"
         yield f"{self.begun} people came, {self.missed} of them were missed"
         for what, count in self.complaints.items():
             yield f"PROMISE BROKEN {count} times: {what}"

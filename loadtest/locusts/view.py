@@ -50,7 +50,8 @@ class View:
 
     def goodput(self) -> dict[Goodput, Rate]:
         board = self._board()
-        seconds = board.seconds(growing_s=1 if self._local else REPORTED_AFTER_S)
+        growing_s = 1 if self._local else REPORTED_AFTER_S
+        seconds = board.seconds(growing_s=0 if self._director.summary else growing_s)
         total = board.total()
         return {kind: Rate([second[kind] for second in seconds], board.peaks[kind], total[kind]) for kind in GOODPUTS}
 

@@ -10,13 +10,15 @@ import os
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import orjson
-from locust.argument_parser import LocustArgumentParser
 
 from loadtest.crowd.organizer import May
 from loadtest.profiles import loading
+
+if TYPE_CHECKING:
+    from locust.argument_parser import LocustArgumentParser
 
 STACK_VARIABLE = "FLOODGATE_STACK"
 STACK_FILE = ".run/stack.json"
