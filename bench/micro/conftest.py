@@ -12,10 +12,18 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import machine
 from bench.micro.beside import Beside
-from bench.micro.gate import TOLERANCE, BaselinesUnusable, Ratio, Verdict, judge, read_baselines, table, write_baselines
+from bench.micro.gate import (
+    BASELINES,
+    TOLERANCE,
+    BaselinesUnusable,
+    Ratio,
+    Verdict,
+    judge,
+    read_baselines,
+    table,
+    write_baselines,
+)
 from engine.embedded.valkey import ValkeyServer
-
-BASELINES = Path(__file__).with_name("baselines.json")
 
 
 class Gate:
@@ -95,8 +103,9 @@ def beside(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> Besid
     return Beside(benchmark, found)
 
 
-@pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One real server for all scripts. It writes no file: how busy the disk is says nothing about a script."""
-    with ValkeyServer(tmp_path_factory.mktemp("valkey"), lines=("appendonly no",)) as server:
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A real server with memory that nobody has used before. It writes no file: how busy the disk is says nothing about
+    a script."""
+    with ValkeyServer(tmp_path / "valkey", lines=("appendonly no",)) as server:
         yield server

@@ -17,6 +17,7 @@ from statistics import median
 
 import orjson
 
+BASELINES = Path(__file__).with_name("baselines.json")
 BLOCKS = 5
 TOLERANCE = 1.4  # docs/benchmarks.md has the spread that this leaves room for
 
@@ -106,6 +107,13 @@ def write_baselines(file: Path, ratios: Mapping[str, Ratio], *, machine: str) ->
     }
     document = {"machine": machine, "units": units}
     file.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def middle_of(runs: Sequence[Mapping[str, Ratio]]) -> dict[str, Ratio]:
+    """The median of several runs for every unit that all of them have, and how far apart they were."""
+    units = set.intersection(*(set(run) for run in runs))
+    ratios = {unit: [run[unit].middle for run in runs] for unit in units}
+    return {unit: Ratio(middle=median(each), low=min(each), high=max(each)) for unit, each in ratios.items()}
 
 
 def _row(verdict: Verdict) -> tuple[str, ...]:

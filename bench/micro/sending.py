@@ -82,6 +82,11 @@ class Wire:
         self._connection.send_packed_command([b"".join(packed)])  # type: ignore[no-untyped-call]
         return [self._connection.read_response() for _ in range(count)]
 
+    def cpu_s(self) -> float:
+        """The CPU time that the server has used so far, by its own account in microseconds."""
+        told = self.client.info("cpu")
+        return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+
     def run(self, command: Command) -> Any:
         """The reply to a command, untimed."""
         return self.ask(self.packed(command))

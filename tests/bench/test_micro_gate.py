@@ -16,6 +16,7 @@ from bench.micro.gate import (
     BaselinesUnusable,
     Ratio,
     judge,
+    middle_of,
     ratio_of,
     read_baselines,
     table,
@@ -123,6 +124,15 @@ def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
     file, ratios = tmp_path / "kept.json", {"packing": Ratio(middle=3.25, low=3.0, high=3.5)}
     write_baselines(file, ratios, machine="two cores")
     assert read_baselines(file) == ratios
+
+
+def test_a_baseline_of_several_runs_is_their_median_and_tells_how_far_apart_they_were() -> None:
+    runs = [{"packing": kept(ratio)} for ratio in (3.0, 9.0, 2.0)]
+    assert middle_of(runs) == {"packing": Ratio(middle=3.0, low=2.0, high=9.0)}
+
+
+def test_a_unit_that_one_of_several_runs_lacks_gets_no_baseline() -> None:
+    assert middle_of([{"packing": kept(3.0)}, {}]) == {}
 
 
 def test_no_file_is_no_baselines(tmp_path: Path) -> None:
