@@ -14,7 +14,7 @@ import time
 
 from rich.console import Console
 
-from bench import machine, report
+from bench import machine, planning_page, report
 from bench.figures import FIGURES, FULL, GROUPS, HOUSES, QUICK, Bench, House, RoundSpoilt, server_core
 from bench.servers import ROOT, Servers
 from bench.stack import Stack
@@ -30,7 +30,9 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description="Measure against yardsticks.")
     arguments.add_argument("--quick", action="store_true", help="short rounds, two or three minutes in all")
     arguments.add_argument("--only", action="append", choices=(*FIGURES, *GROUPS), help="one figure's name; repeat")
-    arguments.add_argument("--ship", action="store_true", help="also renew what `floodgate plan` reckons with")
+    arguments.add_argument(
+        "--ship", action="store_true", help="also renew what `floodgate plan` reckons with, and docs/planning.md"
+    )
     given = arguments.parse_args()
     wanted = [figure for name in given.only or FIGURES for figure in GROUPS.get(name, [name])]
 
@@ -57,6 +59,7 @@ def main() -> int:
     report.show(console, machine=on, found=found)
     if given.ship:
         found.spoilt += report.ship(SHIPPED, machine=on, costs=found.unit_costs, wanted=NAMES)
+        planning_page.renew()
     for sentence in found.spoilt:
         console.print(sentence, style="red")
     console.print(f"{time.monotonic() - began_at:.0f} s; written to {RUN / 'bench.json'}")

@@ -16,6 +16,7 @@ from engine.cli.fapiao import fapiao_app
 from engine.cli.line import line_app
 from engine.cli.loadtest import WORDS, compare, loadtest
 from engine.cli.plan import plan_drop
+from engine.cli.plan_rates import plan_rates
 from engine.cli.reconcile import reconcile
 from engine.cli.refunds import refund_app
 from engine.cli.sales import sale_app
@@ -55,6 +56,7 @@ app.add_typer(fapiao_app, name="fapiao", rich_help_panel=PREPARE)
 app.command(rich_help_panel=PREPARE)(reconcile)
 app.command(rich_help_panel=PREPARE)(verify_draw)
 app.command("plan", rich_help_panel=PREPARE)(plan_drop)
+app.command(rich_help_panel=PREPARE)(plan_rates)
 app.command(rich_help_panel=MEASURE, add_help_option=False, context_settings=WORDS)(loadtest)
 app.command(rich_help_panel=MEASURE, add_help_option=False, context_settings=WORDS)(compare)
 

@@ -8,8 +8,10 @@ import orjson
 import typer
 from rich.table import Table
 
-from engine.cli.planning import LOOKS_PER_S, WORKER_LOAD, Crowd, Plan, plan
+from engine.cli.capacity import Site, first_full, needs
+from engine.cli.planning import Crowd, Plan, plan
 from engine.cli.polling import PollPolicy
+from engine.cli.spending import LOOKS_PER_S, WORKER_LOAD
 from engine.cli.terminal import Stop, out
 from engine.cli.unit_costs import NotUnitCosts, UnitCosts, measured, shipped
 
@@ -39,6 +41,7 @@ def plan_drop(
     show: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of those called who come.")] = 0.8,
     conversion: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of those admitted who order.")] = 0.8,
     units: Annotated[float, typer.Option(min=1.0, max=100.0, help="Units of an order.")] = 1.6,
+    paid: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of orders that are paid.")] = 0.85,
     workers: Annotated[int, typer.Option(min=1, max=10_000, help="Web workers there are, one core each.")] = 8,
     edges: Annotated[int, typer.Option(min=1, max=100_000, help="Places of the CDN that ask for themselves.")] = 200,
     source: Annotated[
@@ -50,7 +53,7 @@ def plan_drop(
     """Estimate what a drop needs: memory, requests, bytes, workers, and the CDN's share."""
     from engine.line.front.document import POLL_POLICY  # noqa: PLC0415
 
-    costs = _costs(source)
+    costs = costs_from(source)
     crowd = Crowd(
         waiting=waiting,
         rate_per_s=rate,
@@ -62,6 +65,7 @@ def plan_drop(
         show=show,
         conversion=conversion,
         units=units,
+        paid=paid,
         edges=edges,
     )
     planned = plan(crowd, costs, PollPolicy.told(POLL_POLICY), workers=workers)
@@ -70,11 +74,12 @@ def plan_drop(
         return
     out().print(_stored(planned))
     out().print(_stretches(planned))
-    for sentence in [*_verdict(planned), *_assumed(planned, costs)]:
+    for sentence in [*_verdict(planned), _first(planned, costs), *_assumed(planned, costs)]:
         out().print(sentence, markup=False)
 
 
-def _costs(source: Path | None) -> UnitCosts:
+def costs_from(source: Path | None) -> UnitCosts:
+    """Those of a report, or those shipped. Raises Stop."""
     if source is None:
         return shipped()
     try:
@@ -133,7 +138,7 @@ def _stretches(planned: Plan) -> Table:
         "cores of web workers, no CDN": [f"{load.web_cores:.1f}" for load in loads],
         "of them for polls": [f"{load.poll_cores:.1f}" for load in loads],
         "Redis, of its one core": [f"{load.redis_share:.1%}" for load in loads],
-        "PostgreSQL for the lobby, of a core": [f"{load.postgres_share:.1%}" for load in loads],
+        "PostgreSQL, of a core": [f"{load.postgres_share:.1%}" for load in loads],
     }
     for title, cells in rows.items():
         table.add_row(title, *cells)
@@ -154,18 +159,33 @@ def _verdict(planned: Plan) -> list[str]:
     return [needed, f"{planned.workers} workers suffice without a CDN."]
 
 
+def _first(planned: Plan, costs: UnitCosts) -> str:
+    """What is full first, of one PostgreSQL, one slot of Redis and as many workers as it takes."""
+    site = Site()
+    stretch, need = max(
+        ((name, first_full(needs(load.demand, costs, site))) for name, load in planned.stretches.items()),
+        key=lambda found: found[1].share,
+    )
+    return (
+        f"Without a CDN the first bottleneck of a site with {site.web_cores} cores for workers, PostgreSQL on "
+        f"{site.postgres_cores} and {site.uplink_gbit_s:g} Gbit/s is {need.name} {STRETCHES[stretch]}, "
+        f"at {need.share:.0%}. Rates of your own, with a CDN or without: floodgate plan-rates."
+    )
+
+
 def _assumed(planned: Plan, costs: UnitCosts) -> list[str]:
     crowd = planned.crowd
     askers = f"; {crowd.own_positions:.0%} of the phones compute it themselves" if crowd.own_positions else ""
     people = (
         f"Assumed: {crowd.lobby:.0%} come before the draw, evenly within {_time(crowd.within_s)}, and ask for their "
         f"position within {_time(crowd.positions_within_s)} after it{askers}; {crowd.show:.0%} of those called come, "
-        f"{crowd.conversion:.0%} of those order, {crowd.units:g} units each; nobody asks more often than the "
+        f"{crowd.conversion:.0%} of those order, {crowd.units:g} units each, {crowd.paid:.0%} of the orders "
+        f"are paid; nobody asks more often than the "
         f"document's policy says."
     )
     machines = (
         f"A web worker is planned at {WORKER_LOAD:.0%} of a core and looks at the line {LOOKS_PER_S} times a second. "
-        f"Orders count until their 201; logins and payments are not in here."
+        f"Orders count until they are paid; logins are not in here."
     )
     return ["", people, machines, f"Unit costs: {costs.machine}."]
 

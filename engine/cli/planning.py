@@ -14,13 +14,9 @@ import math
 from dataclasses import dataclass
 
 from engine.cli.polling import PollPolicy
+from engine.cli.spending import TICKS_PER_S, WORKER_LOAD, Demand, poll_bytes, spending, workers_for
 from engine.cli.unit_costs import UnitCosts
 
-# A worker beyond this share of its core answers late, so nobody plans for more.
-WORKER_LOAD = 0.6
-# How often a worker reads the line and its stock; the document is at most so old.
-LOOKS_PER_S = 4
-TICKS_PER_S = 4
 # A CDN asks the origin once for each edge that is asked, and again when its copy is this old.
 DOCUMENT_AGE_S = 1
 
@@ -33,8 +29,8 @@ class Crowd:
     takes to fill, its people coming evenly. positions_within_s: how soon after the draw they ask for theirs.
     own_positions: the share of phones that compute it from their index and the draw's seed, and do not ask.
     rate_per_s: people called a second. tickets: units for sale. show: the share of those called who come; conversion:
-    the share of those who order; units: units of an order. unchanged: the share of polls that find nothing new. edges:
-    places of the CDN that ask for themselves.
+    the share of those who order; units: units of an order; paid: the share of orders that are paid. edges: places of
+    the CDN that ask for themselves.
     """
 
     waiting: int
@@ -47,7 +43,7 @@ class Crowd:
     show: float = 0.8
     conversion: float = 0.8
     units: float = 1.6
-    unchanged: float = 0.1
+    paid: float = 0.85
     edges: int = 200
 
     @property
@@ -69,10 +65,11 @@ class Crowd:
 class Load:
     """One stretch of the drop, per second: requests, bytes, and what they take of whom.
 
-    web_cores: cores that web workers are busy with; poll_cores: those of them that polls take, if no CDN stands
-    before them. redis_share, postgres_share: of one core.
+    demand: the requests once more, as they are reckoned with. web_cores: cores that web workers are busy with;
+    poll_cores: those of them that polls take, if no CDN stands before them. redis_share, postgres_share: of one core.
     """
 
+    demand: Demand
     polls: float
     joins: float
     positions: float
@@ -130,27 +127,22 @@ def plan(crowd: Crowd, costs: UnitCosts, policy: PollPolicy, *, workers: int) ->
     live_s = min(crowd.within_s, crowd.lasts_s) if crowd.lasts_s else crowd.within_s
     # Whoever waits for the draw has waits of every length before them, like a line that moves at the rate of the joins.
     lobby_polls = policy.polls(in_lobby, rate_per_s=joins_per_s, for_s=crowd.within_s) if in_lobby else 0.0
-    joining = _load(
-        crowd,
-        costs,
-        workers=workers,
-        polls=lobby_polls / crowd.within_s,
-        lobby_joins=joins_per_s,
-    )
-    before_draw = _load(crowd, costs, workers=workers, polls=policy.polls_at_standstill(in_lobby, wait_s=0))
     line_polls_per_s = policy.polls_per_s(crowd.waiting, rate_per_s=crowd.rate_per_s)
     asking = in_lobby * (1 - crowd.own_positions)  # the others compute it from the index they know and the seed
-    after_draw = _load(
-        crowd, costs, workers=workers, polls=line_polls_per_s, positions=asking / crowd.positions_within_s
-    )
-    moving = _load(
-        crowd,
-        costs,
-        workers=workers,
-        polls=line_polls_per_s,
-        live_joins=(crowd.waiting - in_lobby) / live_s,
-        claims=crowd.rate_per_s * crowd.show,
-        orders=crowd.rate_per_s * crowd.show * crowd.conversion,
+    joining, before_draw, after_draw, moving = (
+        _load(demand, costs, workers=workers)
+        for demand in (
+            Demand(polls=lobby_polls / crowd.within_s, lobby_joins=joins_per_s),
+            Demand(polls=policy.polls_at_standstill(in_lobby, wait_s=0)),
+            Demand(polls=line_polls_per_s, positions=asking / crowd.positions_within_s),
+            Demand(
+                polls=line_polls_per_s,
+                live_joins=(crowd.waiting - in_lobby) / live_s,
+                claims=crowd.rate_per_s * crowd.show,
+                orders=crowd.rate_per_s * crowd.show * crowd.conversion,
+                paid=crowd.paid,
+            ),
+        )
     )
     stretches = (joining, before_draw, after_draw, moving)
     left_per_s = min(crowd.edges / DOCUMENT_AGE_S, before_draw.polls)
@@ -171,11 +163,11 @@ def plan(crowd: Crowd, costs: UnitCosts, policy: PollPolicy, *, workers: int) ->
         after_draw=after_draw,
         moving=moving,
         polls=polls,
-        bytes=polls * _poll_bytes(crowd, costs),
-        workers_alone=max(_workers(load.web_cores) for load in stretches),
+        bytes=polls * poll_bytes(costs),
+        workers_alone=max(workers_for(load.web_cores) for load in stretches),
         workers_behind_cdn=max(
             # Where few wait, a CDN of many edges asks no more often than they would.
-            _workers(load.web_cores - load.poll_cores + min(left_cores, load.poll_cores))
+            workers_for(load.web_cores - load.poll_cores + min(left_cores, load.poll_cores))
             for load in stretches
         ),
         cdn_polls_left_per_s=left_per_s,
@@ -183,53 +175,21 @@ def plan(crowd: Crowd, costs: UnitCosts, policy: PollPolicy, *, workers: int) ->
     )
 
 
-def _load(
-    crowd: Crowd,
-    costs: UnitCosts,
-    *,
-    workers: int,
-    polls: float,
-    lobby_joins: float = 0.0,
-    live_joins: float = 0.0,
-    positions: float = 0.0,
-    claims: float = 0.0,
-    orders: float = 0.0,
-) -> Load:
-    poll_us = polls * costs.web_poll_us
-    web_us = (
-        lobby_joins * costs.web_lobby_join_us
-        + live_joins * costs.web_join_us
-        + positions * costs.web_position_us
-        + claims * costs.web_claim_us
-        + orders * costs.web_order_us
-    )
-    redis_us = (
-        (lobby_joins + live_joins) * costs.redis_join_us
-        + claims * costs.redis_claim_us
-        + orders * costs.redis_reserve_us
-        + workers * LOOKS_PER_S * costs.redis_look_us
-        + TICKS_PER_S * costs.redis_tick_us
-    )
+def _load(demand: Demand, costs: UnitCosts, *, workers: int) -> Load:
+    spent = spending(demand, costs, workers=workers)
     return Load(
-        polls=polls,
-        joins=lobby_joins + live_joins,
-        positions=positions,
-        claims=claims,
-        orders=orders,
-        bytes=polls * _poll_bytes(crowd, costs),
-        poll_cores=poll_us / 1e6,
-        web_cores=(poll_us + web_us) / 1e6,
-        redis_share=redis_us / 1e6,
-        postgres_share=lobby_joins * costs.postgres_entry_us / 1e6,
+        demand=demand,
+        polls=demand.polls,
+        joins=demand.lobby_joins + demand.live_joins,
+        positions=demand.positions,
+        claims=demand.claims,
+        orders=demand.orders,
+        bytes=spent.bytes,
+        poll_cores=spent.poll_cores,
+        web_cores=spent.web_cores,
+        redis_share=spent.redis_cores,
+        postgres_share=spent.postgres_cores,
     )
-
-
-def _poll_bytes(crowd: Crowd, costs: UnitCosts) -> float:
-    return crowd.unchanged * costs.poll_unchanged_bytes + (1 - crowd.unchanged) * costs.poll_bytes
-
-
-def _workers(cores: float) -> int:
-    return max(1, math.ceil(cores / WORKER_LOAD))
 
 
 def _cdn_share(stretches: tuple[Load, ...], workers: int) -> float | None:

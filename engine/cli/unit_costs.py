@@ -24,9 +24,11 @@ class NotUnitCosts(ValueError):
 class UnitCosts:
     """The costs of one. `machine`: where they come from, for people.
 
-    redis_line_bytes: of a person in the line. redis_<verb>_us: what Redis itself spends. web_<verb>_us: what a web
-    worker spends, of its own core. postgres_entry_bytes: a lobby entry with its indexes; postgres_entry_us: what
-    PostgreSQL spends on one. poll_bytes: one answer on the wire with its head, poll_unchanged_bytes: a 304.
+    redis_line_bytes: of a person in the line. redis_<verb>_us: what Redis itself spends, with its network for orders
+    and checkouts. web_<verb>_us: what a web worker spends, of its own core. postgres_entry_bytes: a lobby entry with
+    its indexes; postgres_<verb>_us: what PostgreSQL spends, all its processes together. <whom>_checkout_us: an order
+    that is paid, from its reservation to its callback. poll_bytes: one answer on the wire with its head,
+    poll_unchanged_bytes: a 304.
     """
 
     machine: str
@@ -34,6 +36,8 @@ class UnitCosts:
     redis_join_us: float
     redis_claim_us: float
     redis_reserve_us: float
+    redis_order_us: float
+    redis_checkout_us: float
     redis_look_us: float
     redis_tick_us: float
     web_poll_us: float
@@ -42,8 +46,11 @@ class UnitCosts:
     web_position_us: float
     web_claim_us: float
     web_order_us: float
+    web_checkout_us: float
     postgres_entry_bytes: float
     postgres_entry_us: float
+    postgres_order_us: float
+    postgres_checkout_us: float
     poll_bytes: float
     poll_unchanged_bytes: float
 

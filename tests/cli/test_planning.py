@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cli.planning import LOOKS_PER_S, TICKS_PER_S, WORKER_LOAD, Crowd, plan
+from engine.cli.planning import Crowd, plan
 from engine.cli.polling import PollPolicy
+from engine.cli.spending import LOOKS_PER_S, TICKS_PER_S, WORKER_LOAD
 from engine.cli.unit_costs import NAMES, NotUnitCosts, measured, shipped
 from engine.line.front.document import POLL_POLICY
 
