@@ -32,7 +32,7 @@ class Counter:
             Route("GET", "/{way}/later", lambda _request, way: Later(self._future(), answer)),
             Route("GET", "/{way}/task", self._task),
             Route("GET", "/{way}/never", lambda _request, way: Later(asyncio.Future(), answer)),
-            Route("GET", "/{way}/mistake", lambda _request, way: 1 // 0),
+            Route("GET", "/{way}/mistake", self._mistake),
         ]
         self.listener = Listener(RouteTable(routes), limits, sock)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
@@ -49,6 +49,9 @@ class Counter:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(lambda: future.set_result(self._number()))
         return future
+
+    def _mistake(self, _request: Request, _way: str) -> Response:
+        raise ValueError("a mistake")
 
     async def _task(self, _request: Request, _way: str) -> Response:
         await asyncio.sleep(0)
