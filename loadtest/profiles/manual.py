@@ -7,11 +7,13 @@ Pure but for that.
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from loadtest.profiles import loading
 from loadtest.profiles.profile import ClosedArrivals, DropArrivals, Lognormal, Profile, RateArrivals
 
 PAGE = Path("docs/profiles.md")
+WIDTH = 130
 MARKER = "<!-- Written by loadtest/profiles/manual.py from the profiles; change those. -->"
 
 
@@ -38,17 +40,17 @@ def chapter(profile: Profile) -> str:
             "",
             f"{story.title} · {story.title_zh}",
             "",
-            " ".join(story.about.split()),
+            fill(story.about, WIDTH),
             "",
             "| | |",
             "|---|---|",
             *(f"| {name} | {text} |" for name, text in rows if text),
             "",
-            "Promises: " + "; ".join(slo.words for slo in profile.slo) + ".",
+            fill("Promises: " + "; ".join(slo.words for slo in profile.slo) + ".", WIDTH),
             "",
             "Sources:",
             "",
-            *(f"- {source}" for source in story.sources),
+            *(fill(source, WIDTH, initial_indent="- ", subsequent_indent="  ") for source in story.sources),
             "",
         ]
     )
@@ -58,8 +60,14 @@ def _arrivals(profile: Profile) -> str:
     match profile.arrivals:
         case DropArrivals() as drop:
             count = round(drop.people * profile.scale.people)
-            early = f"{drop.lobby:.0%} in a lobby of {drop.lobby_s:g} s" if drop.lobby_s and drop.lobby else "no lobby"
-            return f"{drop.people:,} people, {count:,} in the run: {early}, {drop.step:.0%} in a step at the opening"
+            early = (
+                f"{_percent(drop.lobby)} in a lobby of {drop.lobby_s:g} s"
+                if drop.lobby_s and drop.lobby
+                else "no lobby"
+            )
+            return (
+                f"{drop.people:,} people, {count:,} in the run: {early}, {_percent(drop.step)} in a step at the opening"
+            )
         case RateArrivals(points=points):
             heights = ", ".join(f"{rate * profile.scale.people:g} a second at {at:g} s" for at, rate in points)
             return f"people as a Poisson process: {heights}"
@@ -74,7 +82,7 @@ def _tickets(profile: Profile) -> str:
         told += f"; {profile.arrivals.people / sale.tickets:.3g} people for a ticket"
     told += f"; at most {sale.per_order_max} an order; held for {sale.hold_s:g} s, {profile.hold_s} s in the run"
     if sale.member_share:
-        told += f"; up to {sale.member_share:.0%} of them through a members' lane"
+        told += f"; up to {_percent(sale.member_share)} of them through a members' lane"
     return told
 
 
@@ -83,13 +91,15 @@ def _people(profile: Profile) -> str:
     told = [f"pay after {_slowness(people.pay)}"]
     if people.behaviours:
         whole = sum(people.behaviours.values())
-        shares = (f"{weight / whole:.0%} {one.value}" for one, weight in people.behaviours.items())
+        shares = (f"{_percent(round(weight / whole, 3))} {one.value}" for one, weight in people.behaviours.items())
         told.append(", ".join(shares))
-    told.append(f"{people.stays:.0%} stay to the end, the others watch what is held for {_slowness(people.patience)}")
+    told.append(
+        f"{_percent(people.stays)} stay to the end, the others watch what is held for {_slowness(people.patience)}"
+    )
     if people.gone or people.late:
-        told.append(f"{people.gone:.0%} never come when called, {people.late:.0%} come late")
+        told.append(f"{_percent(people.gone)} never come when called, {_percent(people.late)} come late")
     if people.members:
-        told.append(f"{people.members:.0%} are members")
+        told.append(f"{_percent(people.members)} are members")
     if people.looks == "impatient":
         told.append("look every {:g} to {:g} s of the run, whatever they are told".format(*people.look_every_s))
     return "; ".join(told)
@@ -100,11 +110,10 @@ def _bots(profile: Profile) -> str:
     if not bots.share:
         return ""
     whole = sum(bots.kinds.values())
-    kinds = ", ".join(f"{weight / whole:.0%} {kind.value}s" for kind, weight in bots.kinds.items())
+    kinds = ", ".join(f"{_percent(round(weight / whole, 3))} {kind.value}s" for kind, weight in bots.kinds.items())
     looks = "{:g} to {:g}".format(*bots.looks_per_s)
-    return (
-        f"{bots.share:.0%} of everybody: {kinds}; pollers look {looks} times a second; give up after {bots.stays_s:g} s"
-    )
+    habits = f"pollers look {looks} times a second; give up after {bots.stays_s:g} s"
+    return f"{_percent(bots.share)} of everybody: {kinds}; {habits}"
 
 
 def _between(profile: Profile) -> str:
@@ -112,7 +121,7 @@ def _between(profile: Profile) -> str:
     if (network := profile.network) is not None:
         told.append(
             f"round trips of {network.median_ms:g} ms, one in twenty above {network.p95_ms:g} ms; "
-            f"{network.dropped:.0%} of the answers lost"
+            f"{_percent(network.dropped)} of the answers lost"
         )
     return "; ".join(told)
 
@@ -137,6 +146,10 @@ def _slowness(time: Lognormal) -> str:
     if time.p95_s is not None:
         return f"{time.median_s:g} s in the median, {time.p95_s:g} s for one in twenty"
     return f"{time.median_s:g} s in the median (sigma {time.sigma:g})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
 
 
 def _counted(count: int, what: str) -> str:
