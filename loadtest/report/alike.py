@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest.report.figures import LOAD_BEFORE_SHARE
 from loadtest.report.model import Report
 
 NAMED_MAX = 6
 """So many differing keys are named; the others are counted."""
-BUSY_SHARE = 0.25
-"""A load average before the run above this share of the cores: others were at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def differences(a: Sequence[Report], b: Sequence[Report]) -> list[Difference]:
         if failed := sum(not run.audit.holds for run in side):
             words = f"In {failed} of {len(side)} runs of {name} the books disagree: quick and wrong is not quick."
             found.append(Difference("audit", words))
-        if busy := [run for run in side if run.machine.load_before > BUSY_SHARE * run.machine.cores]:
+        if busy := [run for run in side if run.machine.load_before > LOAD_BEFORE_SHARE * run.machine.cores]:
             words = f"Before {len(busy)} of {len(side)} runs of {name} others kept the machine busy."
             found.append(Difference("load before", words))
     return sorted(found, key=lambda difference: not difference.forbids)

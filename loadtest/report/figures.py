@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+LOAD_BEFORE_SHARE = 0.25
+"""A load average above this share of the cores before a run: others take processor time from everybody in it."""
 NOTHING = "–"
 """Stands where nothing was measured; never 0."""
 

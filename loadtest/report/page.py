@@ -13,7 +13,7 @@ from pathlib import Path
 from loadtest.report.figures import moment, spoken
 from loadtest.report.markup import Content, Html, element
 from loadtest.report.model import Report
-from loadtest.report.sections import books, flow, inside, latency, origins, verdict
+from loadtest.report.sections import books, flow, honesty, inside, latency, origins, verdict
 from loadtest.report.sections.common import Section
 
 FILE = "report.html"
@@ -56,7 +56,7 @@ def sections(report: Report, *, beside: Collection[str] = ()) -> list[Section]:
     return [
         origins.story(report),
         verdict.slos(report),
-        verdict.honesty(report),
+        honesty.honesty(report),
         flow.goodput(report),
         latency.latency(report),
         latency.distribution(report),

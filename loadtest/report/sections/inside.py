@@ -13,7 +13,7 @@ from loadtest.report.markup import Content, Html, Term, element
 from loadtest.report.model import Report, Series
 from loadtest.report.scales import ceiling
 from loadtest.report.sections.common import Section, bar, silence, table
-from loadtest.report.sections.verdict import CPU_CAREFUL
+from loadtest.report.sections.honesty import CPU_CAREFUL
 from loadtest.report.words import LINE, PROCESSES, STOCK, named
 
 _LAYERS = (("sold", "s-good"), ("held", "s-wait"), ("free", "s-rest"))

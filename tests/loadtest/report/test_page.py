@@ -86,6 +86,13 @@ def test_a_generator_that_was_the_limit_is_said_loudly() -> None:
     assert "The generator may be what was measured" in text
 
 
+def test_a_machine_that_others_used_is_said() -> None:
+    busy = dataclasses.replace(sample().machine, load_before=3.5)
+    text = Document(page.page(dataclasses.replace(sample(), machine=busy))).text
+    assert "others were at work" in text
+    assert "others were at work" not in parsed().text
+
+
 def test_every_disagreement_of_the_audit_is_listed() -> None:
     reasons = [f"order {n} is paid twice" for n in range(40)]
     audit = dataclasses.replace(sample().audit, reasons=reasons, holds=False)
