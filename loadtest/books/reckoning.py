@@ -138,7 +138,9 @@ class Reckoning:
                 self._evidence.journal.complain(f"one's own orders could not be listed: {orders.code}")
                 return
             self._evidence.booked.extend(
-                Booked(phone.openid, order.order_no, order.state, order.amount_fen, order.units) for order in orders
+                Booked(phone.openid, order.order_no, order.state, order.amount_fen, order.units)
+                for order in orders
+                if order.sale == self._evidence.sale.sale
             )
 
         await asyncio.gather(*(read(phone) for phone in self._evidence.journal.phones.values()))
