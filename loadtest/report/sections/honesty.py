@@ -1,4 +1,4 @@
-"""May the numbers be believed: the generator's own share of a core, the arrivals that it missed, who else was at work."""
+"""May the numbers be believed: the generator's share of a core, the arrivals that it missed, who else was at work."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def honesty(report: Report) -> Section:
         ],
     ]
     head = (Term("generator", "压测端"), Term("verdict", "结论"), Term("allowed", "允许"), Term("found", "实测"), "")
-    content.append(table(head, rows, words=(0, 1), class_="slos"))
+    content.append(table(head, rows, words=(0, 1), class_="slos honesty"))
     content.append(
         element(
             "p",

@@ -1,4 +1,4 @@
-"""The first thing a reader sees: did it hold, why, and may the numbers be believed."""
+"""The first thing a reader sees: did it hold, and why."""
 
 from __future__ import annotations
 
