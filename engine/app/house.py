@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 REDIS_TRY_EVERY_S = 0.5
 PROVIDER_CONNECTIONS_MAX = 128
+LOGIN_CONNECTIONS_MAX = 128
 # One group commit of orders and one of payments are in flight; a third connection bridges the loss of one.
 COMMIT_CONNECTIONS_MAX = 3
 
@@ -155,6 +156,12 @@ def build_cancelling(house: House) -> CancelRoutes:
         carry=house.follower.run_once,
         body_timeout_s=house.config.web.body_timeout_s,
     )
+
+
+async def open_login_session(stack: AsyncExitStack) -> aiohttp.ClientSession:
+    """Connections that only logins use: a flood of them must not stand before the payments of those who are served."""
+    connector = aiohttp.TCPConnector(limit=LOGIN_CONNECTIONS_MAX, keepalive_timeout=5.0)
+    return await stack.enter_async_context(aiohttp.ClientSession(connector=connector, auto_decompress=False))
 
 
 async def open_provider(

@@ -15,6 +15,7 @@ from engine.app.house import (
     House,
     build_house,
     build_settler,
+    open_login_session,
     open_provider,
     seal_keys,
 )
@@ -85,7 +86,7 @@ async def work(config: Config, index: int) -> None:
             lambda live: _open_desk(house, live, pulse),
             publish=lambda sale_id, document: streams.publish(sale_id, document, time.monotonic()),
         )
-        login = Login.from_config(config.wechat, session)
+        login = Login.from_config(config.wechat, await open_login_session(stack))
 
         async def openid_of(code: str) -> str | None:
             found = await login.openid_of(code)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from urllib.request import urlopen
 
 import asyncpg
 
@@ -16,6 +17,7 @@ from tests.support.buyer import Answer, Buyer, Crowd
 from tests.support.engine import OnSale, sale_text
 
 EAGER_COUNT = 1000
+LOGIN_COUNT = 600
 
 
 async def all_at_once(buyer: Buyer, sale: OnSale, journal: Journal, keys: list[str]) -> list[Answer]:
@@ -196,3 +198,26 @@ async def test_changing_a_sale_waits_for_orders_on_their_way_and_never_locks_the
 async def apply_if_it_fits(rig: Rig, text: str) -> None:
     with contextlib.suppress(SaleFileInvalid):  # fewer than are allocated: refused, as it should be
         await rig.apply(text)
+
+
+def requests_running(rig: Rig) -> float:
+    """Over all workers, as they saw it within the last half second."""
+    name = "floodgate_http_requests_running"
+    pages = [urlopen(f"{url}/metrics").read().decode() for url in rig.engine.admin_urls]
+    return sum(float(row.split()[-1]) for page in pages for row in page.splitlines() if row.startswith(name))
+
+
+async def test_logins_that_wechat_leaves_waiting_hold_up_no_payment(rig: Rig, crowd: Crowd) -> None:
+    sale = await rig.sell({"floor": 10})
+    buyer = await crowd.ready_buyer(sale.sale_id)
+    order_no = (await buyer.order(sale.sale_id, {sale.skus[0]: 1})).json["order_no"]
+    codes = await asyncio.gather(*(crowd.buyer().login_code() for _ in range(LOGIN_COUNT)))
+    await rig.set_luck(weixin_delay_ms=[2500, 2500])
+    logins = [asyncio.create_task(crowd.ask("POST", "/v1/login", body={"code": code})) for code in codes]
+    try:
+        while await asyncio.to_thread(requests_running, rig) < LOGIN_COUNT // 2:  # noqa: ASYNC110 - nobody announces it
+            await asyncio.sleep(0.05)
+        started = await buyer.start_payment(order_no)
+        assert (started.status, [login for login in logins if login.done()]) == (200, [])
+    finally:
+        await asyncio.gather(*logins)
