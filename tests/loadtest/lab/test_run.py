@@ -60,7 +60,8 @@ class Kept:
         self.process.send_signal(signal.SIGINT)
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), True)
-        self.said += self.process.stdout.read()
+        with self.process.stdout as rest:
+            self.said += rest.read()
         return self.process.wait(RUN_MAX_S)
 
 
@@ -132,10 +133,11 @@ def test_a_stopped_run_leaves_nothing_running_and_no_verdict(server_folder: Path
         [FLOODGATE, "loadtest", TINY, *QUICK], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert process.stdout is not None
-    first = process.stdout.readline()
-    family = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGTERM)
-    rest = process.stdout.read()
+    with process.stdout as said:
+        first = said.readline()
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        rest = said.read()
     assert process.wait(RUN_MAX_S) == 130, first + rest
     _, alive = psutil.wait_procs(family, timeout=RUN_MAX_S)
     assert not alive
