@@ -35,6 +35,8 @@ GROUPS = {"web": "web", "jobs": "work", "redis": "redis", "postgres": "postgres"
 class Circumstances:
     """What a report says of a run beside what was played."""
 
+    profile: Profile
+    """As it was asked for. What was played may have SKUs of its own, or be one step of a search."""
     command: str
     engine: str
     processes: int
@@ -64,10 +66,10 @@ def assembled(found: Found, around: Circumstances) -> Report:
     passed = audit.holds and arrived.holds and kept and (soak is None or soak["holds"])
     words = [found.words] if found.words else []
     return Report(
-        story=profile.story.model_dump(mode="json"),
-        profile=profile.model_dump(mode="json"),
-        digest=digest(profile),
-        seed=profile.seed,
+        story=around.profile.story.model_dump(mode="json"),
+        profile=around.profile.model_dump(mode="json"),
+        digest=digest(around.profile),
+        seed=around.profile.seed,
         command=around.command,
         started_at=around.started_at.astimezone(UTC).isoformat(timespec="seconds"),
         duration_s=round(around.duration_s, 1),

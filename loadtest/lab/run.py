@@ -70,6 +70,7 @@ class Lab:
                 left_running = await ground.stop()
                 folders.keep_logs(HOME, self._folder)
         around = Circumstances(
+            profile=self._profile,
             command=self._command,
             engine=self._generators[-1].engine,
             processes=self._options.processes,
