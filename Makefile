@@ -45,8 +45,8 @@ UNITS := $(BIN)/python -m pytest -q bench/micro --benchmark-quiet $(UNITS_OPTION
 bench-units: install  ## Time the hot path's pieces beside yardsticks, against the kept baselines; SAVE=1 keeps new ones
 	@mkdir -p .run
 ifdef SAVE
-	@set -e; for run in 1 2 3 4 5; do $(UNITS) --save-baselines --baselines .run/units-$$run.json; done
-	@$(BIN)/python -m bench.micro .run/units-1.json .run/units-2.json .run/units-3.json .run/units-4.json .run/units-5.json
+	@set -e; rm -f .run/units-*.json; for run in 1 2 3 4 5; do $(UNITS) --save-baselines --baselines .run/units-$$run.json; done
+	@$(BIN)/python -m bench.micro .run/units-*.json
 else
 	@$(UNITS) --benchmark-json=.run/bench-units.json
 endif

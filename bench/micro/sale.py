@@ -39,8 +39,7 @@ class MicroSale:
         self._joins = JoinScripts(self.store)
 
     def open(self) -> None:
-        """Begin anew: an empty sale that has opened, with nobody in its line and room for everybody."""
-        self.wire.client.flushdb()
+        """Let it begin: nobody is in its line, and there is room for everybody."""
         self.run(self.stock.clear(self.live.keys, EPOCH))
         self.run(self.stock.open(self.live.keys, EPOCH, Terms.of(self.live.sale)))
         fields: dict[str, int] = {"drawn": 1, "serving_ms": 1_000_000}
