@@ -43,9 +43,9 @@ class SealRefusal(enum.Enum):
     EXPIRED = "EXPIRED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every request, and that is most of its cost
 class Opened:
-    """A genuine, unexpired seal."""
+    """A genuine, unexpired seal. Nobody changes it."""
 
     payload: bytes
     expires_s: int

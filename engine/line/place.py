@@ -24,9 +24,10 @@ class Cohort(enum.IntEnum):
     LIVE = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: one is made for every request, and that is most of its cost
 class Place:
-    """A buyer's place. `index` counts from 0 in its lane and cohort; `epoch` is that in which it was given."""
+    """A buyer's place. `index` counts from 0 in its lane and cohort; `epoch` is that in which it was given. It is not
+    changed."""
 
     buyer: bytes
     sale_id: str
@@ -36,9 +37,9 @@ class Place:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: one is made for every request, and that is most of its cost
 class Pass:
-    """The right to place one order. Taken by the script that gives the units, once."""
+    """The right to place one order. Taken by the script that gives the units, once. Nobody changes it."""
 
     buyer: bytes
     sale_id: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from engine.line.place import Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every request, and that is most of its cost
 class Joining:
     """A buyer who may join the lane of this ordinal (that is checked before), and the place the buyer shows, if any:
     read from its seal, so it is this buyer's and this sale's."""
