@@ -101,16 +101,17 @@ class _Server:
         self.head = head_for(host, port)
 
     async def take(self) -> _Connection:
-        while self._used_count >= CONNECTIONS_MAX:
+        if self._used_count < CONNECTIONS_MAX:
+            self._used_count += 1
+        else:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self._wake_next()
+                    self._leave()
                 raise
-        self._used_count += 1
         loop = asyncio.get_running_loop()
         fresh_since = loop.time() - IDLE_MAX_S
         while self._idle:
@@ -137,15 +138,13 @@ class _Server:
             self._idle.pop().abort(ConnectionError("closed"))
 
     def _leave(self) -> None:
-        self._used_count -= 1
-        self._wake_next()
-
-    def _wake_next(self) -> None:
+        """Hand the connection's room to whoever waits longest. Handed over and not freed, or newcomers would go first."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
+        self._used_count -= 1
 
 
 class LoopWire(Wire):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from yarl import URL
 
+from loadtest.wires import loop
 from loadtest.wires.loop import LoopWire
 
 Answer = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
@@ -154,3 +155,22 @@ async def test_the_answer_of_a_cancelled_request_reaches_nobody_else(
     abandoned.cancel()
 
     assert (await wire.ask("read", "GET", url)).body == {"number": 2}
+
+
+async def test_who_waits_for_a_connection_goes_before_newcomers(
+    server: tuple[Misbehaving, URL], wire: LoopWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CONNECTIONS_MAX", 1)
+    _, url = server
+    order: list[str] = []
+
+    async def ask(name: str) -> None:
+        await wire.ask(name, "GET", url)
+        order.append(name)
+        if name == "first":
+            newcomers.append(asyncio.ensure_future(ask("newcomer")))
+
+    newcomers: list[asyncio.Future[None]] = []
+    await asyncio.gather(ask("first"), ask("second"), ask("third"))
+    await asyncio.gather(*newcomers)
+    assert order == ["first", "second", "third", "newcomer"]
