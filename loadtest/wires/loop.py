@@ -138,7 +138,7 @@ class _Server:
             self._idle.pop().abort(ConnectionError("closed"))
 
     def _leave(self) -> None:
-        """Hand the connection's room to whoever waits longest. Handed over and not freed, or newcomers would go first."""
+        """Hand the room to whoever waits longest; if it were freed first, a newcomer would take it."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

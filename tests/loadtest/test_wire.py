@@ -164,13 +164,10 @@ async def test_who_waits_for_a_connection_goes_before_newcomers(
     _, url = server
     order: list[str] = []
 
-    async def ask(name: str) -> None:
-        await wire.ask(name, "GET", url)
-        order.append(name)
-        if name == "first":
-            newcomers.append(asyncio.ensure_future(ask("newcomer")))
+    async def ask(*names: str) -> None:
+        for name in names:
+            await wire.ask(name, "GET", url)
+            order.append(name)
 
-    newcomers: list[asyncio.Future[None]] = []
-    await asyncio.gather(ask("first"), ask("second"), ask("third"))
-    await asyncio.gather(*newcomers)
+    await asyncio.gather(ask("first", "newcomer"), ask("second"), ask("third"))
     assert order == ["first", "second", "third", "newcomer"]
