@@ -30,7 +30,9 @@ class DirectCalls:
         connection = self._idle.pop() if self._idle else await self._borrow()
         try:
             async with asyncio.timeout(self._timeout_s):
-                if await connection.can_read():  # the server has closed it, or what it says answers nobody
+                # One that could not connect has no stream to look into, and would be refused for ever.
+                if connection.is_connected and await connection.can_read():
+                    # The server has closed it, or what it says answers nobody.
                     await connection.disconnect(nowait=True)
                 await connection.send_packed_command(connection.pack_command(*command), check_health=False)
                 return await connection.read_response(timeout=math.inf)

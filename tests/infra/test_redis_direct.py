@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from engine.embedded.valkey import ValkeyServer
 from engine.infra.outage import RedisAway
 from engine.infra.redis import RedisStore, Script, open_redis
 
@@ -52,3 +53,16 @@ async def test_a_script_that_fails_raises_and_the_connection_serves_on(store: Re
     with pytest.raises(RedisAway):
         await store.run(script("return redis.call('NO SUCH COMMAND')"), [], [])
     assert await store.run(script("return 3"), [], []) == 3
+
+
+async def test_a_connection_that_was_asked_for_while_the_server_was_away_serves_again(own_redis: ValkeyServer) -> None:
+    store = await open_redis(own_redis.url, connections_max=CONNECTIONS_MAX, timeout_s=2, connect_timeout_s=2)
+    await store.run(script("return 1"), [], [])
+    own_redis.kill()
+    for _ in range(CONNECTIONS_MAX):
+        with pytest.raises(RedisAway):
+            await store.run(script("return 1"), [], [])
+    own_redis.start()
+
+    assert await store.run(script("return 2"), [], []) == 2
+    await store.close()
