@@ -20,7 +20,7 @@ UNITS = {"error_share": "", "count": "", "per_s": "/s"}
 
 def show(console: Console, report: Report, folder: Path, *, has_verdict: bool) -> None:
     word, colour = ("PASS", GOOD) if report.passed else ("FAIL", BAD) if has_verdict else ("NO VERDICT", DOUBTFUL)
-    parts: list[RenderableType] = [_promises(report), Text(), _facts(report)]
+    parts: list[RenderableType] = [_promises(report), Text(), _facts(report, has_verdict=has_verdict)]
     console.print()
     console.print(
         Panel(
@@ -70,11 +70,12 @@ def said(one: SloResult, value: float) -> str:
     return f"{value:,.0f}{unit}" if value >= 10 or value == int(value) else f"{value:,.2f}{unit}"
 
 
-def _facts(report: Report) -> Table:
+def _facts(report: Report, *, has_verdict: bool) -> Table:
     table = Table.grid(padding=(0, 3))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    rows = [("audit", audited(report.audit)), ("arrivals", _arrived(report)), ("generator", _generator(report))]
+    audit = audited(report.audit) if has_verdict else Text("not whole: see below", DOUBTFUL)
+    rows = [("audit", audit), ("arrivals", _arrived(report)), ("generator", _generator(report))]
     if report.cross_checks:
         agree = sum(check.agree for check in report.cross_checks)
         checks = f"{agree} of {len(report.cross_checks)} agree with {report.cross_checks[0].tool}"

@@ -75,9 +75,8 @@ class OpenLoop:
         return {part.name: part.process.pid for part in self._parts if part.process is not None}
 
     async def start(self) -> None:
-        dumped = self._profile.model_dump(mode="json")
         for part in self._parts:
-            await part.start(dumped, parts=len(self._parts))
+            await part.start(self._profile, parts=len(self._parts))
         await asyncio.gather(*(part.ready() for part in self._parts))
 
     async def play(self, scene: Scene) -> None:
@@ -118,7 +117,7 @@ class _Part:
         self._number = number
         self._log = folder / f"{self.name}.log"
 
-    async def start(self, profile: dict[str, Any], *, parts: int) -> None:
+    async def start(self, profile: Profile, *, parts: int) -> None:
         with self._log.open("wb") as log:
             self.process = await _spawn([sys.executable, "-m", "loadtest.lab.process"], log)
         plan = Plan(profile=profile, part=self._number, parts=parts, testimony=str(self.testimony))

@@ -141,6 +141,8 @@ class Playing:
         await self._fresh(watch)
         cache = LineCache(wire, shop.line)
         document = await cache.first()
+        if document.is_over:
+            raise StackError(f"the sale {self._sale} is over: a load test needs a new one")
         opens_in_s = max((sale.opens_ms - document.now_ms) / 1000, OPEN_ALREADY_S)
         has_draw = document.draws_ms > document.now_ms and profile.lobby_s > 0
         self._opens_at_s = self.chapter.opens_at_s = time.time() + opens_in_s

@@ -218,7 +218,7 @@ async def warm_up(wire: LoopWire, shop: Shop, *, until_s: float) -> None:
 
 
 async def run(plan: Plan, lines: asyncio.StreamReader) -> None:
-    profile = Profile.model_validate(plan.profile)
+    profile = plan.profile
     crowd = Crowd(profile, part=plan.part, parts=plan.parts)
     journal = crowd.journal
     # The crowd stays to the end; searching it for garbage would only steal time from the run.

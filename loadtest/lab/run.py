@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import time
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from loadtest.books.stack import Addresses, Ground, Stack
 from loadtest.crosscheck.check import NotMade, Read, cross_check
+from loadtest.crowd.protocol import Shop
+from loadtest.crowd.scene import read_sale
 from loadtest.lab import folder as folders
 from loadtest.lab import target
 from loadtest.lab.assembling import Circumstances, assembled
@@ -23,8 +26,10 @@ from loadtest.lab.options import Options, OptionsInvalid
 from loadtest.lab.playing import Chapter, Played, Playing, with_own_tiers
 from loadtest.lab.screen import Screen
 from loadtest.lab.searches.driving import StopWhen, search
+from loadtest.locusts.fitting import fitted
 from loadtest.profiles.profile import Profile
 from loadtest.report.model import CrossCheck, Report
+from loadtest.wires.loop import LoopWire
 
 SALE = "drop"
 HOME = folders.RUNS / "stack-home"
@@ -89,8 +94,10 @@ class Lab:
 
     async def _play(self, profile: Profile, *, mark: str, stop_when: StopWhen | None = None) -> Played:
         """One play of several, perhaps: with a sale and SKUs of its own, so that none is judged by another's."""
-        sale = f"{SALE}-{mark}"
-        if not isinstance(self._ground, Stack):
+        sale = self._options.sale or f"{SALE}-{mark}"
+        if self._options.sale is not None:
+            profile = await self._fitted(profile, sale)
+        elif not isinstance(self._ground, Stack):
             stamp = f"{self._started_at:%y%m%d%H%M%S}"
             sale, profile = f"{sale}-{stamp}", with_own_tiers(profile, mark=stamp)
         elif self._generators:
@@ -104,7 +111,7 @@ class Lab:
             profile,
             self._ground,
             generator,
-            sale=self._options.sale or sale,
+            sale=sale,
             folder=folder,
             applies=self._options.sale is None,
             chapter=chapter,
@@ -112,6 +119,14 @@ class Lab:
         )
         with self._screen.following(profile, chapter):
             return await playing.go()
+
+    async def _fitted(self, profile: Profile, sale: str) -> Profile:
+        """People who want what the given sale sells, and hurry as its hold asks, unless a pace was given."""
+        addresses = self._ground.addresses()
+        shop = Shop.at(public_url=addresses.public_url, wechat_url=addresses.simulator_url, sale=sale)
+        async with LoopWire(dice=random.Random(profile.seed), observer=lambda *_: None) as wire:
+            there = await read_sale(wire, shop)
+        return fitted(profile, there, pace=self._options.changes.get("scale.pace"))
 
     def _crowd(self, profile: Profile, folder: Path) -> Generator:
         if self._options.generator == "locust":

@@ -31,6 +31,8 @@ SOLD, HELD, FREE = "green", "yellow", "bright_black"
 HOT = 0.8
 """Of one core: shown in yellow."""
 NOTES_MAX = 3
+DONE = frozenset({"settling", "audit"})
+"""Nobody asks any more."""
 WEBS_MAX = 4
 """More web workers than these do not fit beside each other."""
 
@@ -126,12 +128,15 @@ def line(view: View) -> str:
     if view.sample is not None and view.sample.line is not None:
         words.append(f"waiting {view.sample.line[0]:>6,}")
     for kind in ("joins", "orders", "refusals", "payments"):
-        if kind in view.kinds:
+        if kind in view.kinds and view.chapter not in DONE:
             one = view.kinds[kind]
             words.append(f"{kind} {one.per_s:,}/s p99 {_ms(one.p99_ms)}")
     if view.outages:
         words.append(f"outages {view.outages:,}")
-    words.append(f"cpu gen {view.generator_cpu:.0%} web {_busiest(view.sample, 'web'):.0%}")
+    if view.chapter not in DONE:
+        words.append(f"cpu gen {view.generator_cpu:.0%}")
+        if (web := _busiest(view.sample, "web")) is not None:
+            words.append(f"web {web:.0%}")
     return " | ".join(words)
 
 
@@ -139,9 +144,10 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f} ms"
 
 
-def _busiest(sample: Sample | None, group: str) -> float:
+def _busiest(sample: Sample | None, group: str) -> float | None:
+    """None where nobody can see these processes."""
     shares = sample.cpu_share if sample is not None else {}
-    return max((share for name, share in shares.items() if name.startswith(group)), default=0.0)
+    return max((share for name, share in shares.items() if name.startswith(group)), default=None)
 
 
 # Live.
