@@ -16,8 +16,8 @@ A program that wants a run, an audit and a verdict calls
         --host URL --wechat URL --sale ID --story NAME|--story-file FILE [--scale X] [--pace X] [--seed N] \\
         --record-to FOLDER
 
-(for closed stories without `--arrivals open` and with `--shape story`), gives it the admin key as FLOODGATE_ADMIN_KEY if
-organizers take part, and reads `handing.read(FOLDER)`: the merged record, every worker's testimony for
+(for closed stories without `--arrivals open` and with `--shape story`), with the admin key in FLOODGATE_ADMIN_KEY
+if organizers take part, and reads `handing.read(FOLDER)`: the merged record, every worker's testimony for
 `crowd.testimony.absorb`, the looks at the line, and how busy each generator process was, second by second. The curve
 counts from the sale's opening (`about["curve_s"]`, seconds of the engine's clock); a run that begins after it plays the
 whole curve from then on.

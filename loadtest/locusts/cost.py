@@ -145,7 +145,9 @@ def _over_fasthttp(url: str) -> Callable[[], object]:
     headers = {**HEADERS, "Content-Type": "application/json"}
 
     def ask() -> object:
-        with session.request("POST", url, name="order", data=BODY.decode(), headers=headers, catch_response=True) as answer:
+        with session.request(
+            "POST", url, name="order", data=BODY.decode(), headers=headers, catch_response=True
+        ) as answer:
             document = orjson.loads(answer.content)
             answer.success()
             return document
