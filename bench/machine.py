@@ -77,8 +77,9 @@ def cpu_use(pids: Mapping[str, int]) -> CpuUse:
 
 
 def _cpu_s(pid: int) -> float:
+    # With that of children who have ended, or the sum would fall whenever PostgreSQL lets a process go.
     stat = _stat(pid)
-    return (int(stat[11]) + int(stat[12])) / _TICKS_PER_S if stat else 0.0
+    return sum(map(int, stat[11:15])) / _TICKS_PER_S if stat else 0.0
 
 
 def _stat(pid: int) -> list[str]:

@@ -266,7 +266,7 @@ def _curve(curve: Curve) -> Table:
     )
     for name in ("of peak", "offered/s", "goodput/s", "spread", "late/s", "refused/s", "turned away/s"):
         table.add_column(name, justify="right")
-    for name in ("p50 ms", "p99 ms", "generator", "behind ms"):
+    for name in ("p50 ms", "p99 ms", "CPU us each", "generator", "behind ms"):
         table.add_column(name, justify="right")
     for point in curve.points:
         table.add_row(
@@ -279,6 +279,7 @@ def _curve(curve: Curve) -> Table:
             f"{point.turned_away_per_s:,.0f}",
             f"{point.p50_ms:.1f}",
             f"{point.p99_ms:.1f}",
+            f"{point.server_us:.0f}",
             f"{point.sender_share:.0%}",
             f"{point.lag_ms:.0f}",
         )

@@ -6,6 +6,7 @@ ledger afterwards, or the round is spoilt: a rate of broken promises is no rate.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,10 @@ def saturate(bench: Bench, kind: Kind) -> list[Figure]:
 
 
 def _round(bench: Bench, kind: Kind, peak_per_s: float, *, seed: int) -> list[Flooded]:
-    """Every share once, the greatest last; RoundSpoilt where the ledger does not bear out what buyers were told."""
+    """Every share once; RoundSpoilt where the ledger does not bear out what buyers were told.
+
+    They come in another order in each round, so that what else happens on the machine falls on all of them alike.
+    """
     pace, stack = bench.pace, bench.stack
     stretches = [
         Stretch(
@@ -102,6 +106,7 @@ def _round(bench: Bench, kind: Kind, peak_per_s: float, *, seed: int) -> list[Fl
         for share in pace.flood_shares
         if not kind.shares or share in kind.shares
     ]
+    random.Random(seed).shuffle(stretches)
     served = sum(
         min(one.offered_per_s, peak_per_s * HEADROOM) * (one.warm_s + one.measure_s) + kind.connections
         for one in stretches
@@ -128,7 +133,7 @@ def _round(bench: Bench, kind: Kind, peak_per_s: float, *, seed: int) -> list[Fl
         raise RoundSpoilt(f"{kind.name}: {dict(strange.most_common(3))}")
     if kind.written:
         _check_the_ledger(bench, kind, known, found)
-    return found
+    return sorted(found, key=lambda one: one.stretch.share)
 
 
 def _check_the_ledger(bench: Bench, kind: Kind, known: int, found: Sequence[Flooded]) -> None:

@@ -109,9 +109,13 @@ def flooded(share: float, good: int, *, waited_s: float = 0.01) -> Flooded:
     return tally.told(seconds=1.0, sender_share=0.2, lag_s=0.001, spent_s={"web-0": good * 1e-4})
 
 
-def test_a_round_is_held_against_its_own_best() -> None:
-    rounds = [[flooded(1, 90), flooded(10, 81)], [flooded(1, 50), flooded(10, 100)]]
-    assert held(rounds) == ([81.0, 100.0], [90.0, 100.0])
+def test_the_highest_offer_is_held_against_the_share_that_is_best_at_the_median() -> None:
+    rounds = [
+        [flooded(1, 90), flooded(2, 60), flooded(10, 81)],
+        [flooded(1, 80), flooded(2, 199), flooded(10, 72)],  # one lucky moment
+        [flooded(1, 85), flooded(2, 61), flooded(10, 80)],
+    ]
+    assert held(rounds) == ([81.0, 72.0, 80.0], [90.0, 80.0, 85.0])
 
 
 def test_a_curve_has_a_point_for_each_share_at_the_median_with_the_spread() -> None:
