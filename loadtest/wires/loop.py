@@ -23,9 +23,9 @@ from loadtest.wires.network import Network
 from loadtest.wires.port import ATTEMPT_TIMEOUT_S, Observer, Reply, Signal, T, Wire
 from loadtest.wires.wording import answer_in, head_for, request_bytes
 
-CONNECTIONS_MAX = 1800
+CONNECTIONS_MAX = 1000
 """To one server. Phones of a real drop have one each, and with too few of them those who are served would wait here
-behind those who are not, which no server could help. So many to two servers fit the files that a run allows itself."""
+behind those who are not, which no server could help. So many, from a few processes, fit a server's open files."""
 IDLE_MAX_S = 5.0
 """Shorter than any server keeps a silent connection; WeChat's front end closes it after eight seconds."""
 
