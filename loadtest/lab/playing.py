@@ -11,13 +11,10 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import orjson
-from yarl import URL
 
 from loadtest.books.draw import BEFORE, keep
 from loadtest.books.reckoning import Evidence, Reckoning, Tools
@@ -25,18 +22,17 @@ from loadtest.books.stack import Ground, Stack, StackError
 from loadtest.books.watch import Watch
 from loadtest.crowd.cdn import REFRESH_S, LineCache
 from loadtest.crowd.journal import Journal
-from loadtest.crowd.population import Behaviour
 from loadtest.crowd.protocol import Shop
 from loadtest.crowd.scene import read_sale
 from loadtest.crowd.testimony import absorb
+from loadtest.lab.company import accompanied
 from loadtest.lab.generators import Generator
-from loadtest.lab.grounds import floodgate
 from loadtest.lab.live import Live
+from loadtest.lab.selling import put_up, tools_of
 from loadtest.lab.talk import Scene
 from loadtest.lab.watching import Meter, Observation, Sample
-from loadtest.profiles.casting import MEMBERS, member_openids
+from loadtest.lab.wechat import Wechat, loss_ends, spent_s
 from loadtest.profiles.profile import Profile
-from loadtest.profiles.sale_file import sale_toml
 from loadtest.recording.record import Record
 from loadtest.wires.loop import LoopWire
 from loadtest.wires.port import Outage
@@ -45,7 +41,6 @@ LEARN_S = 2.0
 """From applying a sale to the moment every worker sells it, and the scene is set."""
 OPEN_ALREADY_S = 1.0
 """A sale that is open already: the run's own opening is so far away."""
-APPLY_TIMEOUT_S = 60.0
 LATE_GRACE_S = 1.0
 """Beyond the longest wait between two looks at the document and its age: who asks later was not looking."""
 TRAVEL_SIGMAS = 2.0
@@ -122,12 +117,14 @@ class Playing:
             self._wire = wire
             self.chapter.name = "casting"
             await self._generator.start()
-            knobs_before, known = await self._prepare_wechat()
+            self._wechat = Wechat(wire, self._ground)
+            knobs_before, known = await self._wechat.knobs(), await self._wechat.known_orders()
             try:
+                await self._wechat.turn({"seed": profile.seed, **profile.wechat})
                 return await self._go(profile, known)
             finally:
                 with contextlib.suppress(Outage):
-                    await self._turn_knobs(knobs_before)
+                    await self._wechat.turn(knobs_before)
 
     async def _go(self, profile: Profile, known: frozenset[str]) -> Played:
         wire, journal = self._wire, Journal(buyer_count=0)
@@ -147,7 +144,7 @@ class Playing:
         has_draw = document.draws_ms > document.now_ms and profile.lobby_s > 0
         self._opens_at_s = self.chapter.opens_at_s = time.time() + opens_in_s
         evidence.look_s = self._look_s(document.poll.look_s)
-        tools = _tools(self._sale, self._folder)
+        tools = tools_of(self._sale, self._folder)
         if has_draw:
             await self._keep_rules(shop, evidence, tools)
         observation = Observation(
@@ -165,8 +162,8 @@ class Playing:
             warm_until_s=self._opens_at_s - profile.lobby_s - LEARN_S / 2,
         )
         self.chapter.name = "lobby" if profile.lobby_s else "warm-up"
-        signed_s = await self._signing_s()
-        await self._with_company(
+        signed_s = await self._wechat.signing_s()
+        await accompanied(
             self._generator.play(scene),
             [
                 cache.run(),
@@ -178,7 +175,7 @@ class Playing:
             ],
         )
         ended_at_s = time.time()
-        signing_s = await self._signing_s()
+        signing_s = await self._wechat.signing_s()
         record, testimonies, evidence.line_reads = self._generator.heard()
         for testimony in testimonies:
             absorb(journal, testimony, wire=wire, shop=shop)
@@ -187,7 +184,7 @@ class Playing:
         evidence.killed = self._killed
         self.chapter.name = "settling"
         reckoning = Reckoning(wire, self._ground, watch, evidence, tools)
-        await self._with_company(reckoning.settle(max_s=profile.run.settle_s), [self._guard()])
+        await accompanied(reckoning.settle(max_s=profile.run.settle_s), [self._guard()])
         self.chapter.name = "audit"
         await reckoning.gather(has_draw=has_draw and journal.witness is not None, before=known)
         if not addresses.admin_urls:
@@ -201,7 +198,7 @@ class Playing:
             live=self._generator.live,
             samples=observation.samples,
             cpu_s=dict(observation.meter.cpu_s),
-            signing_s=_spent_s(signed_s, signing_s),
+            signing_s=spent_s(signed_s, signing_s),
             opens_at_s=self._opens_at_s,
             ended_at_s=ended_at_s,
             notes=list(self.chapter.notes),
@@ -216,28 +213,9 @@ class Playing:
     async def _apply(self) -> None:
         """Put the sale up, so that it opens when everybody is ready."""
         self.chapter.name = "sale"
-        file = self._folder / "sale.toml"
-        await asyncio.to_thread(file.write_text, sale_toml(self._profile, sale=self._sale), encoding="utf-8")
         opens_in_s = self._profile.lobby_s + max(self._profile.run.warm_up_s, self._generator.lead_s) + LEARN_S
-        members = member_openids(self._profile)
-        await self._floodgate("sale", "apply", str(file), "--opens-in", f"{opens_in_s:g}")
-        if members:
-            listed = self._folder / "members.txt"
-            await asyncio.to_thread(listed.write_text, "\n".join(members) + "\n", encoding="utf-8")
-            await self._floodgate("line", "members", self._sale, MEMBERS, str(listed))
-
-    async def _floodgate(self, *words: str) -> None:
-        """Raises StackError with what the command complained about."""
         config = self._ground.addresses().config
-        command = await asyncio.create_subprocess_exec(
-            *(*floodgate(), "--config", config, *words),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        async with asyncio.timeout(APPLY_TIMEOUT_S):
-            said, _ = await command.communicate()
-        if command.returncode != 0:
-            raise StackError(f"floodgate {' '.join(words[:2])} refused:\n{said.decode(errors='replace').strip()}")
+        await put_up(self._profile, sale=self._sale, opens_in_s=opens_in_s, config=config, folder=self._folder)
 
     async def _fresh(self, watch: Watch) -> None:
         """Every worker sells it, and nobody has bought. Without an admin listener nobody can know."""
@@ -267,54 +245,7 @@ class Playing:
         travel_s = 0.0 if network is None else TRAVEL_SIGMAS * network.p95_ms / 1000
         return look_s + REFRESH_S + LATE_GRACE_S + travel_s
 
-    # WeChat.
-
-    async def _prepare_wechat(self) -> tuple[Mapping[str, Any], frozenset[str]]:
-        """Its knobs as they were, and the orders it knows from before."""
-        simulator = URL(self._ground.addresses().simulator_url)
-        knobs = await self._wire.ask("faults", "GET", simulator / "_admin/faults")
-        ledger = await self._wire.ask("ledger", "GET", simulator / "_admin/ledger")
-        await self._turn_knobs({"seed": self._profile.seed, **self._profile.wechat})
-        return knobs.body, frozenset(row["out_trade_no"] for row in ledger.body["orders"])
-
-    async def _turn_knobs(self, knobs: Mapping[str, Any]) -> None:
-        simulator = URL(self._ground.addresses().simulator_url)
-        reply = await self._wire.ask("faults", "PUT", simulator / "_admin/faults", body=orjson.dumps(knobs))
-        if reply.status != 200:
-            raise StackError(f"WeChat's simulator refuses the profile's faults: {orjson.dumps(reply.body).decode()}")
-
-    async def _signing_s(self) -> dict[int, float] | None:
-        """Process of the simulator to the CPU that its signatures took since it began; None where it does not say."""
-        reply = await self._wire.ask("costs", "GET", URL(self._ground.addresses().simulator_url) / "_admin/costs")
-        if reply.status != 200:
-            return None
-        return {row["pid"]: row["sign_cpu_s"] + row["verify_cpu_s"] for row in reply.body["processes"]}
-
-    def _loss_ends(self) -> bool:
-        """Whether notices must be lost no more once holds lapse: of money that arrives unannounced for an order that is
-        closed nobody could learn, except from the next day's bill."""
-        behaviours = self._profile.people.behaviours
-        has_anomaly = behaviours is None or Behaviour.MONEY_AFTER_RELEASE in behaviours
-        return has_anomaly and self._profile.wechat.get("callback_loss", 0) > 0
-
     # Beside the crowd.
-
-    async def _with_company(self, work: Awaitable[None], company: list[Coroutine[Any, Any, None]]) -> None:
-        """Until the work is done; a companion that fails ends it."""
-        main = asyncio.ensure_future(work)
-        helpers = [asyncio.create_task(one) for one in company]
-        try:
-            while not main.done():
-                running = [helper for helper in helpers if not helper.done()]
-                await asyncio.wait([main, *running], return_when=asyncio.FIRST_COMPLETED)
-                for helper in running:
-                    if helper.done():
-                        helper.result()
-            main.result()
-        finally:
-            for task in (main, *helpers):
-                task.cancel()
-            await asyncio.gather(main, *helpers, return_exceptions=True)
 
     async def _guard(self) -> None:
         while True:
@@ -324,9 +255,9 @@ class Playing:
     async def _follow_the_clock(self) -> None:
         await asyncio.sleep(max(0.0, self._opens_at_s - time.time()))
         self.chapter.name = "drop"
-        if self._loss_ends():
+        if loss_ends(self._profile):
             await asyncio.sleep(max(0.0, self._opens_at_s + self._profile.hold_s - 1 - time.time()))
-            await self._turn_knobs({"callback_loss": 0.0})
+            await self._wechat.turn({"callback_loss": 0.0})
 
     def _harm(self) -> list[Coroutine[Any, Any, None]]:
         every_s = self._profile.engine.kill_every_s
@@ -357,27 +288,3 @@ class Playing:
                 self.chapter.notes.append(why)
                 self._generator.send_home()
                 return
-
-
-def _spent_s(before: dict[int, float] | None, after: dict[int, float] | None) -> float | None:
-    """By process: one that was killed takes its count with it, and its successor begins at nothing."""
-    if before is None or after is None:
-        return None
-    return sum(max(0.0, seconds - before.get(pid, 0.0)) for pid, seconds in after.items())
-
-
-def _tools(sale: str, folder: Path) -> Tools:
-    """The engine's own commands that the run ends with."""
-    command = floodgate()
-    return Tools(
-        audit=lambda config: [*command, "--config", config, "audit", "--json"],
-        line_audit=lambda config: [*command, "--config", config, "line", "audit", sale],
-        verify_draw=[*command, "verify-draw"],
-        draw_folder=folder / "draw",
-    )
-
-
-def with_own_tiers(profile: Profile, *, mark: str) -> Profile:
-    """The same profile with SKUs of its own, for a stack that may have sold the others before."""
-    tiers = [tier.model_copy(update={"id": f"{tier.id[: 23 - len(mark)]}-{mark}"}) for tier in profile.sale.tiers]
-    return profile.model_copy(update={"sale": profile.sale.model_copy(update={"tiers": tiers})})

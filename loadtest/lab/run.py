@@ -23,9 +23,10 @@ from loadtest.lab.grounds import GivenGround, StackGround, own_stack
 from loadtest.lab.locusting import LocustLoop
 from loadtest.lab.machine import machine, versions
 from loadtest.lab.options import Options, OptionsInvalid
-from loadtest.lab.playing import Chapter, Played, Playing, with_own_tiers
+from loadtest.lab.playing import Chapter, Played, Playing
 from loadtest.lab.screen import Screen
 from loadtest.lab.searches.driving import StopWhen, search
+from loadtest.lab.selling import with_own_tiers
 from loadtest.locusts.fitting import fitted
 from loadtest.profiles.profile import Profile
 from loadtest.report.model import CrossCheck, Report
