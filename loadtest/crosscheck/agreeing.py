@@ -18,6 +18,8 @@ TOLERANCE = 0.05
 """Of the figure, either way."""
 CLOCK_MS = 0.25
 """Of a latency, either way: an answer is timed when its event loop comes to it, behind those that came with it."""
+WIDE = 3.0
+"""A generator whose own rounds differ by more than this factor agrees with nearly everything."""
 BUSY_SHARE = 0.8
 """Above this share of a core a generator may be what is measured."""
 FIGURES = ("per_s", "p50_ms", "p99_ms")
@@ -40,11 +42,15 @@ def judged(path: str, shot: Shot, *, ours: Sequence[Measured], theirs: Sequence[
         apart = [name for name in FIGURES if not touch(_range(ours, name), _range(theirs, name), slack=_slack(name))]
         agree = agree and not apart
         rounds = f"{len(ours)} round{'s' if len(ours) > 1 else ''}"
-        words.append(
-            f"apart beyond the spread of {rounds}: {', '.join(_beside(name, ours, theirs) for name in apart)}"
-            if apart
-            else f"within the spread of {rounds}"
-        )
+        wide = [name for name in FIGURES if _is_wide(_range(ours, name), name) or _is_wide(_range(theirs, name), name)]
+        if apart:
+            words.append(f"apart beyond the spread of {rounds}: {_beside(apart, ours, theirs)}")
+        elif wide:
+            words.append(
+                f"within the spread of {rounds}, but that is wide and says little: {_beside(wide, ours, theirs)}"
+            )
+        else:
+            words.append(f"within the spread of {rounds}")
     return CrossCheck(
         tool=tool,
         path=path,
@@ -82,9 +88,13 @@ def _range(side: Sequence[Measured], name: str) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _beside(name: str, ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
-    (a, b), (c, d) = _range(ours, name), _range(theirs, name)
-    return f"{name} {a:.3g} to {b:.3g} against {c:.3g} to {d:.3g}"
+def _is_wide(span: tuple[float, float], name: str) -> bool:
+    return span[1] > WIDE * span[0] + 2 * _slack(name)
+
+
+def _beside(names: Sequence[str], ours: Sequence[Measured], theirs: Sequence[Measured]) -> str:
+    spans = [(name, _range(ours, name), _range(theirs, name)) for name in names]
+    return ", ".join(f"{name} {a:.3g} to {b:.3g} against {c:.3g} to {d:.3g}" for name, (a, b), (c, d) in spans)
 
 
 def _medians(side: Sequence[Measured]) -> dict[str, float]:

@@ -50,6 +50,11 @@ def test_a_figure_beyond_the_spread_is_named(figure: str) -> None:
     assert (found.agree, figure in found.words) == (False, True)
 
 
+def test_rounds_that_differ_too_much_to_agree_on_anything_are_said_to() -> None:
+    found = judge(AT_A_RATE, [MEASURED, replace(MEASURED, p99_ms=40.0)], [MEASURED])
+    assert (found.agree, "says little: p99_ms 4 to 40 against 4 to 4" in found.words) == (True, True)
+
+
 def test_an_answer_that_was_no_success_is_no_agreement() -> None:
     assert not judge(AT_A_RATE, [MEASURED], [replace(MEASURED, failed=1)]).agree
 
