@@ -12,11 +12,11 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import gevent
-from gevent import Greenlet
-from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
+from gevent import Greenlet, GreenletExit
+from locust.runners import STATE_MISSING, STATE_STOPPED, LocalRunner, MasterRunner
 
 from loadtest.crowd.protocol import Shop
 from loadtest.lab.target import TargetRefused
@@ -60,6 +60,8 @@ class Director:
         self.board = Board()
         self.terms: Terms | None = None
         self.summary: Summary | None = None
+        self.refusal = ""
+        """Why the last test was not played; empty when it was."""
 
     # Before.
 
@@ -81,19 +83,18 @@ class Director:
             self._runner.quit()
 
     def begin(self) -> None:
-        """Draw up the terms of a new round; refuses the test when it cannot be played."""
+        """Draw up the terms of a new round. Raises GreenletExit when it cannot be played."""
         options = vars(self._options)
         options.pop(KEY, None)
         self._number += 1
-        self._begun, self._gathering, self.board, self.summary = {}, Gathering(), Board(), None
+        self._begun, self._gathering, self.board = {}, Gathering(), Board()
+        self.summary, self.refusal, self._environment.process_exit_code = None, "", None
         try:
             self.terms = self._draw_up()
         except REFUSALS as refusal:
             self.terms = None
-            log.error("%s", refusal)
-            self._environment.process_exit_code = NO_VERDICT
-            gevent.spawn(self._runner.quit if self._options.headless else self._runner.stop)
-            return
+            self._refuse(str(refusal))
+        assert self.terms is not None
         options[KEY] = self.terms.packed()
         log.info("Round %d: %s, seed %s", self._number, self.terms.sale, self.terms.profile["seed"])
         shop = Shop.at(public_url=self.terms.public_url, wechat_url=self.terms.wechat_url, sale=self.terms.sale)
@@ -106,6 +107,19 @@ class Director:
             admin_key=self.terms.admin_key,
         )
         self._watch = gevent.spawn(watcher.run)
+
+    def _refuse(self, sentence: str) -> NoReturn:
+        """End the start that Locust is in the middle of, before a worker hears of it, and leave its tabs in sight."""
+        log.error("%s", sentence)
+        self.refusal = sentence
+        self._environment.process_exit_code = NO_VERDICT
+        if self._options.headless:
+            gevent.spawn(self._runner.quit)
+        shape, self._runner.shape_greenlet, self._runner.shape_last_tick = self._runner.shape_greenlet, None, None
+        self._runner.update_state(STATE_STOPPED)
+        if shape is not None and shape is not gevent.getcurrent():
+            shape.kill(block=False)
+        raise GreenletExit
 
     def _draw_up(self) -> Terms:
         wishes = wishes_in(self._options)

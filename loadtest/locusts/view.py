@@ -85,8 +85,8 @@ class View:
                 {"name": name, "cpu_share": beat.cpu_share, "lag_ms": round(beat.lag_s * 1000, 1)}
                 for name, beat in sorted(board.beats.items())
             ],
-            "summary": list(summary.lines()) if summary else [],
-            "well": summary.is_well if summary else None,
+            "summary": list(summary.lines()) if summary else [director.refusal] if director.refusal else [],
+            "well": summary.is_well if summary else not director.refusal,
         }
 
     def _board(self) -> Board:
