@@ -72,6 +72,15 @@ def test_the_engines_command_hands_its_words_and_its_status_over() -> None:
     assert "There is no profile called nobody-knows-it" in done.stderr
 
 
+def test_a_lab_that_is_not_installed_says_what_to_install() -> None:
+    without = "import sys; sys.modules['hdrh'] = None; from engine.cli import main; main()"
+    words = [sys.executable, "-c", without, "loadtest", "concert-drop"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "hdrh missing" in done.stderr
+    assert 'pip install "floodgate-engine[loadtest]"' in done.stderr
+
+
 def test_every_profile_is_listed_with_its_title(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--list"]) == 0
     assert "A concert drop" in capsys.readouterr().out
