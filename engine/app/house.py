@@ -30,6 +30,7 @@ from engine.payments.wechat.client import WeChatPay, from_config
 from engine.stock.follower import Follower
 from engine.stock.stock import Stock
 from engine.web.buyers import Privacy
+from engine.web.login import LOGINS_AT_ONCE_MAX
 from engine.web.operators import Operators
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ log = structlog.get_logger(__name__)
 
 REDIS_TRY_EVERY_S = 0.5
 PROVIDER_CONNECTIONS_MAX = 128
-LOGIN_CONNECTIONS_MAX = 128
 # One group commit of orders and one of payments are in flight; a third connection bridges the loss of one.
 COMMIT_CONNECTIONS_MAX = 3
 
@@ -160,7 +160,7 @@ def build_cancelling(house: House) -> CancelRoutes:
 
 async def open_login_session(stack: AsyncExitStack) -> aiohttp.ClientSession:
     """Connections that only logins use: a flood of them must not stand before the payments of those who are served."""
-    connector = aiohttp.TCPConnector(limit=LOGIN_CONNECTIONS_MAX, keepalive_timeout=5.0)
+    connector = aiohttp.TCPConnector(limit=LOGINS_AT_ONCE_MAX, keepalive_timeout=5.0)
     return await stack.enter_async_context(aiohttp.ClientSession(connector=connector, auto_decompress=False))
 
 

@@ -19,7 +19,7 @@ from engine.payments.ledger import NoticeRow, PaymentLedger
 from engine.payments.port import Notice, NotificationRefused, OtherNotice, PaidNotice, PaymentProvider, RefundNotice
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.settling import Settler
-from engine.payments.starting import NotStarted, Starter
+from engine.payments.starting import PAYMENTS_AT_ONCE_MAX, NotStarted, Starter
 from engine.web.buyers import Buyers
 from engine.web.http import BodyLate, BodyTooLarge, Request, Response, answer, read_body, refuse
 from engine.web.problems import Code
@@ -65,7 +65,7 @@ class PaymentRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", "/v1/orders/{no}/payment", self.post_payment),
+            Route("POST", "/v1/orders/{no}/payment", self.post_payment, PAYMENTS_AT_ONCE_MAX),
             Route("POST", "/v1/orders/{no}/payment/check", self.post_payment_check),
             Route("POST", "/wechatpay/notify", self.post_notice),
             Route("POST", "/wechatpay/refund-notify", self.post_notice),

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 # Prepay calls at a time in one worker. Beyond what WeChat answers at once they would only wait there, with their
 # clocks running, and be sent again: here they wait without one.
 PREPAY_COUNT_MAX = 48
+PAYMENTS_AT_ONCE_MAX = 2 * PREPAY_COUNT_MAX  # some of them are at the ledger, or have an id from an earlier tap
 START_COUNT_MAX = 200
 START_QUEUE_COUNT_MAX = 20_000
 START_SPACING_S = 0.02  # a buyer's thumb is slower

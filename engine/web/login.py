@@ -7,6 +7,9 @@ from engine.web.http import Request, Response, answer, read_body, refuse, strict
 from engine.web.problems import Code
 from engine.web.routes import Route
 
+LOGINS_AT_ONCE_MAX = 128
+"""In one worker. Each waits for WeChat, on a connection of its own."""
+
 OpenidOf = Callable[[str], Awaitable[str | None]]
 
 
@@ -33,7 +36,7 @@ class LoginDesk:
         self._body_timeout_s = body_timeout_s
 
     def routes(self) -> list[Route]:
-        return [Route("POST", "/v1/login", self.post_login)]
+        return [Route("POST", "/v1/login", self.post_login, LOGINS_AT_ONCE_MAX)]
 
     async def post_login(self, request: Request) -> Response:
         """{"code"} -> {"seal", "expires_ms"}."""

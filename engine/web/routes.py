@@ -7,11 +7,17 @@ from engine.web.http import Handler
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address. Segments in braces are handed to the handler, in order."""
+    """One address. Segments in braces are handed to the handler, in order.
+
+    `at_once_max`: so many of its requests at a time, where that is less than what the listener takes. A handler that
+    asks somebody who answers only so many at a time would otherwise let the others wait behind each other until their
+    time is up, and then nobody is served; before the door the newest go in first.
+    """
 
     method: str
     pattern: str
     handler: Handler
+    at_once_max: int | None = None
     name: str = field(init=False)  # the route as metrics name it: without any id
 
     def __post_init__(self) -> None:

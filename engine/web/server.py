@@ -79,7 +79,7 @@ class Listener:
         limits = self.limits
         for route in self.table.routes:
             self._rooms[route.name] = Room(
-                count_max=limits.concurrent_requests_max,
+                count_max=min(limits.concurrent_requests_max, route.at_once_max or limits.concurrent_requests_max),
                 # More would wait longer than a request may take.
                 waiting_count_max=int(REFUSALS_PER_S * limits.request_timeout_s),
                 wait_s=limits.room_wait_s,

@@ -11,6 +11,7 @@ import asyncpg
 from engine.catalog.refusals import SaleFileInvalid
 from engine.infra.seals import Opened, Purpose, SealKeys
 from engine.line.place import Pass, seal_pass
+from engine.web.login import LOGINS_AT_ONCE_MAX
 from tests.faults.promises import Journal, assert_kept
 from tests.faults.rig import Rig
 from tests.support.buyer import Answer, Buyer, Crowd
@@ -215,9 +216,10 @@ async def test_logins_that_wechat_leaves_waiting_hold_up_no_payment(rig: Rig, cr
     await rig.set_luck(weixin_delay_ms=[2500, 2500])
     logins = [asyncio.create_task(crowd.ask("POST", "/v1/login", body={"code": code})) for code in codes]
     try:
-        while await asyncio.to_thread(requests_running, rig) < LOGIN_COUNT // 2:  # noqa: ASYNC110 - nobody announces it
+        while await asyncio.to_thread(requests_running, rig) < 2 * LOGINS_AT_ONCE_MAX:  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.05)
         started = await buyer.start_payment(order_no)
-        assert (started.status, [login for login in logins if login.done()]) == (200, [])
+        answered = [login for login in logins if login.done() and login.result().status == 200]
+        assert (started.status, answered) == (200, [])
     finally:
         await asyncio.gather(*logins)

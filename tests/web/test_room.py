@@ -74,17 +74,17 @@ def test_everybody_who_came_is_in_or_waits_or_was_refused_or_has_left(moves: lis
 class Shop:
     """A listener with one place at the slow counter, which serves when it is told to, and a fast one."""
 
-    def __init__(self, *, room_wait_s: float) -> None:
+    def __init__(self, *, room_wait_s: float, listener_takes: int = 1, counter_takes: int | None = None) -> None:
         sock = listen("127.0.0.1", 0, shared=False)
         limits = Limits(
             body_bytes_max=1000,
             head_timeout_s=5.0,
             body_timeout_s=1.0,
             request_timeout_s=10.0,
-            concurrent_requests_max=1,
+            concurrent_requests_max=listener_takes,
             room_wait_s=room_wait_s,
         )
-        routes = [Route("GET", "/slow", self.get_slow), Route("GET", "/fast", self.get_fast)]
+        routes = [Route("GET", "/slow", self.get_slow, counter_takes), Route("GET", "/fast", self.get_fast)]
         self.listener = Listener(RouteTable(routes), limits, sock)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         self.begun = asyncio.Event()
@@ -105,9 +105,11 @@ class Shop:
 
 
 @asynccontextmanager
-async def full_shop(*, room_wait_s: float) -> AsyncIterator[tuple[Shop, "asyncio.Task[raw.Raw]"]]:
+async def full_shop(
+    *, room_wait_s: float, listener_takes: int = 1, counter_takes: int | None = None
+) -> AsyncIterator[tuple[Shop, "asyncio.Task[raw.Raw]"]]:
     """The shop with somebody at the slow counter, whose answer is on its way as soon as `serve` is set."""
-    shop = Shop(room_wait_s=room_wait_s)
+    shop = Shop(room_wait_s=room_wait_s, listener_takes=listener_takes, counter_takes=counter_takes)
     await shop.listener.start()
     first = asyncio.create_task(shop.get("/slow"))
     try:
@@ -126,6 +128,11 @@ async def test_who_finds_no_room_for_long_is_told_to_come_again() -> None:
         assert told.status == 503
         assert told.code == "OVERLOADED"
         assert b"Retry-After: 1" in told.head
+
+
+async def test_a_route_may_have_less_room_than_its_listener() -> None:
+    async with full_shop(room_wait_s=0.0, listener_takes=100, counter_takes=1) as (shop, _):
+        assert (await shop.get("/slow")).code == "OVERLOADED"
 
 
 async def test_who_waits_goes_in_when_there_is_room() -> None:
