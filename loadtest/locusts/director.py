@@ -22,8 +22,9 @@ from loadtest.crowd.protocol import Shop
 from loadtest.lab.target import TargetRefused
 from loadtest.locusts import preflight
 from loadtest.locusts.board import Board
-from loadtest.locusts.handing import Beat, Books, Gathering, Handed, write
-from loadtest.locusts.player import HOME, LIVE
+from loadtest.locusts.collecting import Collection
+from loadtest.locusts.handing import Beat, Books, Handed, write
+from loadtest.locusts.player import LIVE
 from loadtest.locusts.summary import Summary, summary_of
 from loadtest.locusts.terms import KEY, Terms, beginning
 from loadtest.locusts.watching import Watcher
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("floodgate")
 
 REFUSALS = (WishInvalid, ProfileInvalid, TargetRefused, Outage)
-BOOKS_MAX_S = 60.0
-"""So long the master waits for the books of workers that are still there."""
 COMING_MAX_S = 3.0
 NO_VERDICT = 2
 FAILED = 1
@@ -53,8 +52,7 @@ class Director:
         self._runner = environment.runner
         self._options = environment.parsed_options
         self._wire = GreenletWire(dice=random.Random(), observer=lambda *_: None)
-        self._begun: dict[str, str] = {}
-        self._gathering = Gathering()
+        self._collection = Collection(self._runner, number=0)
         self._watch: Greenlet | None = None
         self._number = 0
         self.board = Board()
@@ -87,7 +85,7 @@ class Director:
         options = vars(self._options)
         options.pop(KEY, None)
         self._number += 1
-        self._begun, self._gathering, self.board = {}, Gathering(), Board()
+        self._collection, self.board = Collection(self._runner, number=self._number), Board()
         self.summary, self.refusal, self._environment.process_exit_code = None, "", None
         try:
             self.terms = self._draw_up()
@@ -157,13 +155,10 @@ class Director:
     # Meanwhile.
 
     def hear_begun(self, environment: Environment, msg: Any) -> None:
-        if self.terms is not None and msg.data["round"] == self.terms.number:
-            self._begun[msg.node_id] = msg.data["trouble"]
+        self._collection.hear_begun(msg)
 
     def hear_books(self, environment: Environment, msg: Any) -> None:
-        if self.terms is not None and msg.data["round"] == self.terms.number:
-            part, parts, piece = msg.data["part"], msg.data["parts"], msg.data["piece"]
-            self._gathering.take(msg.node_id, part=part, parts=parts, piece=piece)
+        self._collection.hear_books(msg)
 
     def hear_report(self, client_id: str, data: dict[str, Any]) -> None:
         live = data.get(LIVE)
@@ -172,8 +167,7 @@ class Director:
 
     def deliver(self, client_id: str, books: Books) -> None:
         """The books of the process that this one is itself."""
-        self._begun.setdefault(client_id, "")
-        self._gathering.books[client_id] = books
+        self._collection.take(client_id, books)
 
     # After.
 
@@ -184,10 +178,9 @@ class Director:
             return
         if self._watch is not None:
             self._watch.kill()
-        self._wait_for_books()
-        books = self._gathering.books
-        missing = sorted({worker for worker in {*terms.ranks, *self._begun} if worker not in books})
-        handed = Handed.of(books, missing=missing, about=self._about(terms))
+        self._collection.wait()
+        missing = self._collection.missing(set(terms.ranks))
+        handed = Handed.of(self._collection.books, missing=missing, about=self._about(terms))
         shop = Shop.at(public_url=terms.public_url, wechat_url=terms.wechat_url, sale=terms.sale)
         self.board.settle(handed.record)
         self.summary = summary_of(handed, wire=self._wire, shop=shop)
@@ -214,20 +207,3 @@ class Director:
             "ended_s": time.time(),
             "workers": len(terms.ranks),
         }
-
-    def _wait_for_books(self) -> None:
-        runner = self._runner
-        if not isinstance(runner, MasterRunner):
-            return
-        until = time.monotonic() + BOOKS_MAX_S
-        asked: set[str] = set()
-        while time.monotonic() < until:
-            there = {worker.id for worker in runner.clients.values() if worker.state != STATE_MISSING}
-            owing = {worker for worker, trouble in self._begun.items() if not trouble and worker in there}
-            owing -= self._gathering.books.keys()
-            if not owing:
-                return
-            for worker in owing - asked:
-                runner.send_message(HOME, client_id=worker)
-            asked |= owing
-            gevent.sleep(0.05)
