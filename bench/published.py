@@ -1,10 +1,10 @@
-"""The numbers that the README tells, from the reports that are kept in `docs/reports`, and from nowhere else.
+"""The numbers that README and docs/numbers.md tell, from the reports that are kept in `docs/reports` and nowhere else.
 
-    python -m bench.published            writes every numbers block of the README again
+    python -m bench.published            writes every numbers block again
     python -m bench.published --keep     takes the newest reports of `.run` into `docs/reports` first
 
 A block stands between `<!-- numbers:NAME -->` and `<!-- /numbers -->`; a test compares each with its report, so that
-a figure in the README is always one that was measured. What a figure means is said beside the blocks, by hand.
+a figure there is always one that was measured. What a figure means is said beside the blocks, by hand.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any
 import orjson
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "numbers.md")
 KEPT = ROOT / "docs" / "reports"
 RUN = ROOT / ".run"
 SOURCES = {"bench": "bench.json", "demo": "demo-report.json", "payment-storm": "payment-storm.json"}
-BLOCK = re.compile(r"(<!-- numbers:([a-z-]+) -->\n).*?(\n<!-- /numbers -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- numbers:([a-z-]+) -->\n).*?(<!-- /numbers -->)", re.DOTALL)
 
 Document = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def rendered(text: str, reports: Mapping[str, Document]) -> str:
 
     def block(found: re.Match[str]) -> str:
         name = found.group(2)
-        return f"{found.group(1)}{WORDS[name](reports[name])}{found.group(3)}"
+        return f"{found.group(1)}{WORDS[name](reports[OF_THE_BENCH.get(name, name)])}{found.group(3)}"
 
     return BLOCK.sub(block, text)
 
@@ -61,6 +61,55 @@ def figures(bench: Document) -> str:
         met = "" if one["met"] else ", **not met**"
         ratio = f"{_number(one['ratio'])} ({_number(low)} to {_number(high)})"
         lines.append(f"| {one['name']} | {_number(one['value'])} {one['unit']} | {yardstick} | {ratio} | {goal}{met} |")
+    busiest = max(bench["rounds"], key=lambda one: one["generator_share"])
+    lines += ["", f"The generator used {busiest['generator_share']:.0%} of a core at most ({busiest['name']})."]
+    return "\n".join(lines)
+
+
+def saturation(bench: Document) -> str:
+    """A row for each curve: its best share, ten times the peak, and what an answer costs at both."""
+    lines = [
+        "| kind | connections | goodput at best | with the most offered | ratio (spread) | p50, p99 then "
+        "| CPU for each, at the peak and then |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    ratios = {one["name"].rpartition(",")[0]: one for one in bench["figures"] if one["name"].endswith("peak offered")}
+    for kind, points in bench["curves"].items():
+        most, held = points[-1], ratios[kind]
+        peak = next(point for point in points if point["share"] == 1)
+        low, high = held["spread"]
+        cells = (
+            kind,
+            f"{most['connections']:,}",
+            f"{_number(held['yardstick'])} /s",
+            f"{_number(most['goodput_per_s'])} /s of {_number(most['offered_per_s'])}",
+            f"{held['ratio']:.2f} ({low:.2f} to {high:.2f})",
+            f"{_number(most['p50_ms'])}, {_number(most['p99_ms'])} ms",
+            f"{_number(sum(peak['cpu_us'].values()))}, {_number(sum(most['cpu_us'].values()))} µs",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def scale(bench: Document) -> str:
+    """A row for each kind and number of workers."""
+    lines = [
+        "| kind | workers | per second | to one worker (spread) | web workers | Redis | PostgreSQL |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in bench["scale"]:
+        costs = " | ".join(f"{one[whose]:.1f} µs" for whose in ("web_us", "redis_us", "postgres_us"))
+        ratio = f"{one['ratio']:.2f} ({one['lowest']:.2f} to {one['highest']:.2f})"
+        lines.append(f"| {one['kind']} | {one['workers']} | {one['per_s']:,.0f} | {ratio} | {costs} |")
+    return "\n".join(lines)
+
+
+def peers(bench: Document) -> str:
+    """A row for each design, the engine first."""
+    lines = ["| design | orders a second | p50 | p99 | CPU for an order, all processes |", "|---|---|---|---|---|"]
+    for one in bench["peers"]:
+        cells = (f"{one['orders_per_s']:,.0f}", f"{one['p50_ms']:.0f} ms", f"{one['p99_ms']:.0f} ms")
+        lines.append(f"| {one['design']} | {' | '.join(cells)} | {one['cpu_us']:,.0f} µs |")
     return "\n".join(lines)
 
 
@@ -105,10 +154,15 @@ def drop(report: Document) -> str:
 
 WORDS: Mapping[str, Callable[[Document], str]] = {
     "bench": figures,
+    "saturation": saturation,
+    "scale": scale,
+    "peers": peers,
     "demo": demo,
     "payment-storm": storm,
     "concert-drop": drop,
 }
+# Blocks that one report has several of.
+OF_THE_BENCH = {"saturation": "bench", "scale": "bench", "peers": "bench"}
 
 
 def keep() -> None:
@@ -129,11 +183,13 @@ def _number(value: float) -> str:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(prog="python -m bench.published", description="Write the README's numbers.")
+    arguments = argparse.ArgumentParser(prog="python -m bench.published", description="Write the numbers of the pages.")
     arguments.add_argument("--keep", action="store_true", help="take the newest reports of .run first")
     if arguments.parse_args().keep:
         keep()
-    README.write_text(rendered(README.read_text(encoding="utf-8"), reports()), encoding="utf-8")
+    kept = reports()
+    for page in PAGES:
+        page.write_text(rendered(page.read_text(encoding="utf-8"), kept), encoding="utf-8")
     return 0
 
 
