@@ -19,6 +19,9 @@ AS_PLAYED = "profile"
 """A run keeps its profile under this name, whatever the story is called."""
 
 
+COUNTING = ("count", "per_s")
+
+
 class ProfileInvalid(Exception):
     """The profile cannot be played; the message names the file and every mistake in it."""
 
@@ -30,7 +33,7 @@ def names() -> list[str]:
 
 def load(wanted: str, *, changes: Mapping[str, Any] | None = None) -> Profile:
     """A profile by its name, or from a file (whatever ends in .toml). `changes` maps dotted keys to values that
-    replace those of the file. Raises ProfileInvalid."""
+    replace those of the file; promises that count follow another scale. Raises ProfileInvalid."""
     path = Path(wanted) if wanted.endswith(".toml") else FOLDER / f"{wanted}.toml"
     try:
         text = path.read_text(encoding="utf-8")
@@ -42,8 +45,11 @@ def load(wanted: str, *, changes: Mapping[str, Any] | None = None) -> Profile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ProfileInvalid(f"{path} is not TOML: {problem}") from None
+    written = _scale(document)
     for key, value in (changes or {}).items():
         _change(document, key, value)
+    if "slo" not in (changes or {}):
+        _follow(document, written)
     try:
         profile = Profile.model_validate(document)
     except ValidationError as problem:
@@ -64,6 +70,25 @@ def _change(document: dict[str, Any], key: str, value: Any) -> None:
     for table in tables:
         here = here.setdefault(table, {})
     here[last] = value
+
+
+def _scale(document: Mapping[str, Any]) -> float:
+    """How many of the people come; whatever else stands there is for the profile to refuse."""
+    scale = document.get("scale", {})
+    people = scale.get("people", 1.0) if isinstance(scale, dict) else None
+    return float(people) if isinstance(people, int | float) and people > 0 else 1.0
+
+
+def _follow(document: dict[str, Any], written: float) -> None:
+    """Promises that count are written for the file's own scale, and follow another one."""
+    ratio, slos = _scale(document) / written, document.get("slo")
+    if ratio == 1 or not isinstance(slos, list):
+        return
+    for slo in slos:
+        if isinstance(slo, dict) and slo.get("measure") in COUNTING:
+            for bound in ("at_most", "at_least"):
+                if isinstance(slo.get(bound), int | float):
+                    slo[bound] = round(slo[bound] * ratio, 3)
 
 
 def _unknown(wanted: str) -> str:

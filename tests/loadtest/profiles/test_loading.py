@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loadtest.crowd.habits import SHARES
 from loadtest.crowd.population import Behaviour
@@ -126,6 +128,18 @@ def test_a_promise_has_one_bound() -> None:
     slo = {"kind": "orders", "measure": "p99_ms", "at_most": 1, "at_least": 1}
 
     assert "give at_most or at_least, one of the two" in refused(slo=[slo])
+
+
+@given(st.floats(0.01, 1))
+def test_promises_that_count_follow_the_scale_and_the_others_stay(scale: float) -> None:
+    written, played = loading.load("emf"), loading.load("emf", changes={"scale.people": scale})
+
+    for before, after in zip(written.slo, played.slo, strict=True):
+        ratio = scale if before.measure in ("count", "per_s") else 1.0
+        assert after.at_most == before.at_most
+        assert after.at_least == (
+            None if before.at_least is None else pytest.approx(before.at_least * ratio, abs=0.001)
+        )
 
 
 def test_a_time_of_people_has_one_tail() -> None:
