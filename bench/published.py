@@ -30,11 +30,15 @@ Document = Mapping[str, Any]
 
 
 def rendered(text: str, reports: Mapping[str, Document]) -> str:
-    """The text with every block written from its report. Raises KeyError for a block without one."""
+    """The text with every block written from its report. Raises KeyError for a block without one; where a bench left
+    out what a block tells, the block stays as it is."""
 
     def block(found: re.Match[str]) -> str:
         name = found.group(2)
-        return f"{found.group(1)}{WORDS[name](reports[OF_THE_BENCH.get(name, name)])}{found.group(3)}"
+        report = reports["bench" if name in PARTS_OF_THE_BENCH else name]
+        if name in PARTS_OF_THE_BENCH and not report.get(PARTS_OF_THE_BENCH[name]):
+            return found.group(0)
+        return f"{found.group(1)}{WORDS[name](report)}\n{found.group(3)}"
 
     return BLOCK.sub(block, text)
 
@@ -69,8 +73,7 @@ def figures(bench: Document) -> str:
 def saturation(bench: Document) -> str:
     """A row for each curve: its best share, ten times the peak, and what an answer costs at both."""
     lines = [
-        "| kind | connections | goodput at best | with the most offered | ratio (spread) | p50, p99 then "
-        "| CPU for each, at the peak and then |",
+        "| kind | connections | goodput at best | at ten times | ratio (spread) | p50, p99 there | CPU at one, ten |",
         "|---|---|---|---|---|---|---|",
     ]
     ratios = {one["name"].rpartition(",")[0]: one for one in bench["figures"] if one["name"].endswith("peak offered")}
@@ -161,8 +164,8 @@ WORDS: Mapping[str, Callable[[Document], str]] = {
     "payment-storm": storm,
     "concert-drop": drop,
 }
-# Blocks that one report has several of.
-OF_THE_BENCH = {"saturation": "bench", "scale": "bench", "peers": "bench"}
+# Blocks that tell a part of the bench, and what it is called there.
+PARTS_OF_THE_BENCH = {"saturation": "curves", "scale": "scale", "peers": "peers"}
 
 
 def keep() -> None:
