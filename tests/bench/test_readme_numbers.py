@@ -1,0 +1,34 @@
+"""The README tells the numbers of kept reports, and no others."""
+
+import pytest
+
+from bench.published import BLOCK, PAGES, rendered, reports
+
+README = next(page for page in PAGES if page.name == "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_says_what_the_kept_reports_say() -> None:
+    assert rendered(README, reports()) == README
+
+
+def test_every_kept_report_is_told() -> None:
+    blocks = {found.group(2) for found in BLOCK.finditer(README)}
+    assert set(reports()) <= blocks
+
+
+def test_a_changed_figure_changes_the_text() -> None:
+    kept = reports()
+    changed = {**kept, "demo": {**kept["demo"], "order_p99_ms": 98765.0}}
+    assert "p99 98765 ms" in rendered(README, changed)
+
+
+def test_a_block_without_a_report_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        rendered("<!-- numbers:demo -->\n<!-- /numbers -->", {})
+
+
+def test_an_empty_block_is_filled_and_what_follows_stays() -> None:
+    text = "<!-- numbers:demo -->\n<!-- /numbers -->\nafter\n<!-- numbers:demo -->\nold\n<!-- /numbers -->"
+    written = rendered(text, reports())
+    assert "\nafter\n" in written
+    assert written.count("Kendall") == 2
