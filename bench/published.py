@@ -20,7 +20,8 @@ from typing import Any
 import orjson
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "numbers.md")
+README = ROOT / "README.md"
+NUMBERS = ROOT / "docs" / "numbers.md"
 KEPT = ROOT / "docs" / "reports"
 RUN = ROOT / ".run"
 SOURCES = {"bench": "bench.json", "demo": "demo-report.json", "payment-storm": "payment-storm.json"}
@@ -73,8 +74,8 @@ def figures(bench: Document) -> str:
 def saturation(bench: Document) -> str:
     """A row for each curve: its best share, ten times the peak, and what an answer costs at both."""
     lines = [
-        "| kind | connections | goodput at best | at ten times | ratio (spread) | p50, p99 there | CPU at one, ten |",
-        "|---|---|---|---|---|---|---|",
+        "| kind | goodput at best | at ten times | ratio (spread) | p50, p99 there | CPU at one, ten |",
+        "|---|---|---|---|---|---|",
     ]
     ratios = {one["name"].rpartition(",")[0]: one for one in bench["figures"] if one["name"].endswith("peak offered")}
     for kind, points in bench["curves"].items():
@@ -83,7 +84,6 @@ def saturation(bench: Document) -> str:
         low, high = held["spread"]
         cells = (
             kind,
-            f"{most['connections']:,}",
             f"{_number(held['yardstick'])} /s",
             f"{_number(most['goodput_per_s'])} /s of {_number(most['offered_per_s'])}",
             f"{held['ratio']:.2f} ({low:.2f} to {high:.2f})",
@@ -191,7 +191,7 @@ def main() -> int:
     if arguments.parse_args().keep:
         keep()
     kept = reports()
-    for page in PAGES:
+    for page in (README, NUMBERS):
         page.write_text(rendered(page.read_text(encoding="utf-8"), kept), encoding="utf-8")
     return 0
 

@@ -72,6 +72,8 @@ def document(curve: Curve) -> list[dict[str, Any]]:
     return [
         {
             "share": point.share,
+            "connections": curve.connections,
+            "deadline_s": curve.deadline_s,
             "offered_per_s": round(point.offered_per_s, 1),
             "goodput_per_s": round(point.goodput_per_s, 1),
             "goodput_spread_per_s": [round(point.lowest_per_s, 1), round(point.highest_per_s, 1)],
