@@ -33,8 +33,8 @@ from bench.shoppers import Errand, ErrandPlan, shop
 HELD_SHARE = 0.9
 # A flood may find a little more than the closed loop did; what is prepared must last.
 HEADROOM = 1.5
-# As many as a balancer would let through to two workers.
-CONNECTIONS = 1000
+# As many as a balancer would let through to each worker: a little less than it works on at a time.
+CONNECTIONS_EACH = 400
 DEADLINE_S = 1.0
 
 
@@ -56,7 +56,7 @@ class Kind:
     repeat: bool = False
     alone: bool = True
     paid: bool = False
-    connections: int = CONNECTIONS
+    connections: int = CONNECTIONS_EACH
     deadline_s: float = DEADLINE_S
     shares: Sequence[float] = ()
     longer: float = 1.0
@@ -149,7 +149,7 @@ def _check_the_ledger(bench: Bench, kind: Kind, known: int, found: Sequence[Floo
 
 
 def _requests_peak(bench: Bench, kind: Kind) -> float:
-    """What the closed loop gets, over no more connections than the server takes: it never offers more than is taken."""
+    """What the closed loop gets: it never offers more than is taken."""
     pace = bench.pace
     send = kind.prepare(bench, int((pace.warm_s + pace.measure_s) * kind.per_s_max))
     return bench.load(
@@ -160,7 +160,7 @@ def _requests_peak(bench: Bench, kind: Kind) -> float:
         marker=kind.marker,
         pids=bench.stack.pids,
         repeat=kind.repeat,
-        connections=min(kind.connections, CONNECTIONS),
+        connections=pace.order_connections,
         core=generator_core() if kind.alone else None,
     ).per_s
 

@@ -9,8 +9,8 @@ import dataclasses
 
 from bench import buyers, requests
 from bench.crowds import queue_up
-from bench.figures.common import Bench, paid_count, server_core
-from bench.figures.flooding import CONNECTIONS, Kind, saturate
+from bench.figures.common import WEB_WORKERS, Bench, paid_count, server_core
+from bench.figures.flooding import CONNECTIONS_EACH, Kind, saturate
 from bench.figures.reading import sell_out
 from bench.report import Figure
 from bench.sales import FEW, LIVE, OPEN, SOLD_OUT
@@ -45,10 +45,13 @@ ORDERS = Kind(
     wanted=201,
     per_s_max=25_000,
     alone=False,
+    connections=WEB_WORKERS * CONNECTIONS_EACH,
     written=lambda bench: int(bench.stack.ask_ledger("select count(*) from orders where sale_id = $1", OPEN)),
 )
 # Nobody stands before the server: four times as many connections as it works on at a time, so that it has to refuse.
-CROWDED_ORDERS = dataclasses.replace(ORDERS, name="orders, crowded", connections=4 * CONNECTIONS, shares=(1, 2, 5, 10))
+CROWDED_ORDERS = dataclasses.replace(
+    ORDERS, name="orders, crowded", connections=10 * CONNECTIONS_EACH, shares=(1, 2, 5, 10)
+)
 CHECKOUTS = Kind(
     name="paid checkouts",
     prepare=lambda bench, count: buyers.errands(bench.stack, OPEN, count),
