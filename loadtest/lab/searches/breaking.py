@@ -20,6 +20,8 @@ FOLLOW_S = 15
 """The load goes on rising for so long after a break, to see what becomes of goodput."""
 SETTLED_S = 2
 """The newest seconds are not judged: not every process has told of them yet."""
+COMPARED = ("joins", "passes", "orders", "checkouts", "payments")
+"""What people come for. Polls come from caches at their own pace, and refusals are nobody's wish."""
 STEADY = 0.9
 """Goodput behind the break counts as kept from this share of its best window before."""
 
@@ -94,7 +96,9 @@ class Search:
         behind_s = found.from_s + self._window_s
         before = self._best(record, self._opens_at_s, behind_s)
         behind = rates(stretch(record, from_s=behind_s, until_s=end_s, timed=False), seconds=max(1, end_s - behind_s))
-        kept = {kind: round(behind.goodput.get(kind, 0.0) / best, 3) for kind, best in before.items()}
+        kept = {
+            kind: round(behind.goodput.get(kind, 0.0) / best, 3) for kind, best in before.items() if kind in COMPARED
+        }
         return {
             "found": True,
             "at_s": found.from_s - self._opens_at_s,
