@@ -99,7 +99,7 @@ class Lab:
         if self._options.sale is not None:
             profile = await self._fitted(profile, sale)
         elif not isinstance(self._ground, Stack):
-            stamp = f"{self._started_at:%y%m%d%H%M%S}"
+            stamp = f"{self._started_at:%m%d%H%M%S}"
             sale, profile = f"{sale}-{stamp}", with_own_tiers(profile, mark=stamp)
         elif self._generators:
             profile = with_own_tiers(profile, mark=mark)

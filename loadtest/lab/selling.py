@@ -13,6 +13,8 @@ from loadtest.profiles.profile import Profile
 from loadtest.profiles.sale_file import sale_toml
 
 APPLY_TIMEOUT_S = 60.0
+TIER_ID_MAX = 24
+"""Characters of a tier's id in a profile."""
 
 
 async def put_up(profile: Profile, *, sale: str, opens_in_s: float, config: str, folder: Path) -> None:
@@ -53,5 +55,13 @@ def tools_of(sale: str, folder: Path) -> Tools:
 
 def with_own_tiers(profile: Profile, *, mark: str) -> Profile:
     """The same profile with SKUs of its own, for a stack that may have sold the others before."""
-    tiers = [tier.model_copy(update={"id": f"{tier.id[: 23 - len(mark)]}-{mark}"}) for tier in profile.sale.tiers]
+    tiers = [
+        tier.model_copy(update={"id": _marked(tier.id, tail=f"-{number}-{mark}")})
+        for number, tier in enumerate(profile.sale.tiers, start=1)
+    ]
     return profile.model_copy(update={"sale": profile.sale.model_copy(update={"tiers": tiers})})
+
+
+def _marked(name: str, *, tail: str) -> str:
+    """The number keeps apart what the cut makes alike."""
+    return name[: TIER_ID_MAX - len(tail)] + tail

@@ -33,7 +33,7 @@ def live_of(shares: list[float], lags_s: list[float]) -> Live:
     return live
 
 
-@given(st.integers(0, 50), st.integers(0, 50))
+@given(st.integers(0, 20), st.integers(0, 5))
 def test_arrivals_hold_up_to_one_missed_in_a_thousand(hundreds: int, missed: int) -> None:
     arrived = arrivals(record_of([(5, 100 * hundreds, missed)]))
     assert (arrived.intended, arrived.missed) == (100 * hundreds + missed, missed)
