@@ -5,8 +5,9 @@ is kept busy with refusals as soon as several times more comes than it can serve
 is refused at once: who finds no room waits, and the refusals leave at a pace that costs next to nothing. A connection
 that waits brings no other request, and what nobody has read yet costs nothing at all.
 
-When there is room again, the newest goes in first: the others have waited so long already that their answers would
-come too late, and theirs would, too, if they had to wait for the others. The refusals go to the oldest.
+When there is room again, the oldest goes in first as long as nobody waits for long: that is a burst, and everybody gets
+in. Once the oldest has waited so long that it may be refused, the newest goes in first: the answers of the others would
+come too late, and the newest one's would, too, if it had to wait for them. The refusals go to the oldest.
 """
 
 from collections import deque
@@ -45,9 +46,12 @@ class Room(Generic[Entrant]):
         self._waiting.append((now_s, entrant))
         return True
 
-    def next(self) -> tuple[float, Entrant] | None:
-        """Who goes in now and since when they waited, the newest first; None when nobody waits or there is no room."""
-        return self._waiting.pop() if self._waiting and not self.full else None
+    def next(self, now_s: float) -> Entrant | None:
+        """Who goes in now; None when nobody waits or there is no room."""
+        if not self._waiting or self.full:
+            return None
+        is_burst = self._waiting[0][0] + self._wait_s > now_s
+        return (self._waiting.popleft() if is_burst else self._waiting.pop())[1]
 
     def refused(self, now_s: float) -> list[tuple[float, Entrant]]:
         """Who waited long enough, the oldest first, and not more at a time than the pace allows; they are gone."""

@@ -159,9 +159,9 @@ class Listener:
         except Exception as error:
             response = _failed(request, route, error)
         self._conclude(request, route, began_s, response)
-        while (waiting := room.next()) is not None:
-            if waiting[1][0].connection.transport is not None:  # or the buyer has hung up
-                self._begin(waiting[1], room)
+        while (entrant := room.next(time.monotonic())) is not None:
+            if entrant[0].connection.transport is not None:  # or the buyer has hung up
+                self._begin(entrant, room)
 
     async def _refuse_waiting(self) -> None:
         """At a pace that leaves the time to those who are in."""

@@ -26,14 +26,20 @@ def crowded(count: int, *, waiting_count_max: int = 1000) -> Room[int]:
     return room
 
 
-def test_the_newest_goes_in_first() -> None:
+def test_in_a_burst_the_oldest_goes_in_first() -> None:
     room = crowded(3)
     room.count = 0
-    assert room.next() == (0.002, 2)
+    assert room.next(0.01) == 0
+
+
+def test_once_the_oldest_has_waited_for_long_the_newest_goes_in_first() -> None:
+    room = crowded(3)
+    room.count = 0
+    assert room.next(WAIT_S) == 2
 
 
 def test_nobody_goes_in_while_it_is_full() -> None:
-    assert crowded(3).next() is None
+    assert crowded(3).next(0.01) is None
 
 
 def test_nobody_is_refused_before_the_wait_is_over() -> None:
@@ -63,7 +69,7 @@ def test_everybody_who_came_is_in_or_waits_or_was_refused_or_has_left(moves: lis
         elif move == "leave" and room.count:
             room.count -= 1
             left += 1
-            while room.next() is not None:
+            while room.next(float(at)) is not None:
                 room.count += 1
         elif move == "refuse":
             refused += len(room.refused(float(at)))
