@@ -22,6 +22,7 @@ import orjson
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 NUMBERS = ROOT / "docs" / "numbers.md"
+PAGES = (README, NUMBERS)
 KEPT = ROOT / "docs" / "reports"
 RUN = ROOT / ".run"
 SOURCES = {"bench": "bench.json", "demo": "demo-report.json", "payment-storm": "payment-storm.json"}
@@ -191,7 +192,7 @@ def main() -> int:
     if arguments.parse_args().keep:
         keep()
     kept = reports()
-    for page in (README, NUMBERS):
+    for page in PAGES:
         page.write_text(rendered(page.read_text(encoding="utf-8"), kept), encoding="utf-8")
     return 0
 
