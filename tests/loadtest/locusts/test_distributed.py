@@ -1,11 +1,15 @@
-"""Locust as a person runs it, in real processes against a real engine: a master and two workers, and a wrong target."""
+"""Locust as a person runs it, in real processes against a real engine: a master with its web UI and two workers, and a
+wrong target."""
 
+import json
 import os
 import random
 import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +25,13 @@ from loadtest.locusts import handing
 from loadtest.locusts.handing import Handed
 from loadtest.wires.greenlets import GreenletWire
 from tests.conftest import ROOT
-from tests.support.engine import Engine, OnSale, Stores
+from tests.support.engine import Engine, OnSale, Stores, get_json
 
 STORY = Path(__file__).parent / "story.toml"
 TICKETS = 20
 RUN_MAX_S = 60.0
+STAYS_S = 3
+"""The web UI, after the end."""
 
 
 def locust(*words: object, stack: Path) -> subprocess.Popen[str]:
@@ -59,18 +65,40 @@ class Run:
     handed: Handed
     journals: list[Journal]
     audit: dict[str, Any]
+    seen: dict[str, str]
+    """Pages of the web UI at the end of the test, before it closed."""
+
+
+def pages_at_the_end(web_url: str) -> dict[str, str]:
+    """What the web UI shows once the test is summed up; it stays open for a moment then."""
+    until = time.monotonic() + RUN_MAX_S
+    while not get_json(f"{web_url}/floodgate/live").get("summary"):
+        assert time.monotonic() < until, "the web UI never showed an end"
+        time.sleep(0.1)
+    paths = ("/", "/floodgate", "/floodgate/live", "/stats/requests")
+    return {path: urllib.request.urlopen(f"{web_url}{path}").read().decode() for path in paths}
 
 
 def play(engine: Engine, sale: OnSale, folder: Path) -> Run:
-    port = next(iter(free_ports()))
-    target = ("--host", engine.public_url, "--wechat", engine.simulator_url)
-    common = ("--headless", "--arrivals", "open", "--only-summary")
+    ports = free_ports()
+    port, web_port = next(ports), next(ports)
+    target = ("--host", engine.public_url, "--wechat", engine.simulator_url, "--admin", engine.admin_url)
+    common = ("--arrivals", "open", "--only-summary")
     master = locust(
         *common, *target, "--master", "--master-bind-port", port, "--expect-workers", 2,
-        "--story-file", STORY, "--sale", sale.sale_id, "--record-to", folder / "kept",
+        "--admin-key", engine.admin_key, "--story-file", STORY, "--sale", sale.sale_id, "--record-to", folder / "kept",
+        "--web-host", "127.0.0.1", "--web-port", web_port, "--autostart", "--autoquit", STAYS_S,
         stack=folder / "none.json",
     )  # fmt: skip
-    workers = [locust(*common, "--worker", "--master-port", port, stack=folder / "none.json") for _ in range(2)]
+    workers = [
+        locust(*common, "--headless", "--worker", "--master-port", port, stack=folder / "none.json") for _ in range(2)
+    ]
+    try:
+        seen = pages_at_the_end(f"http://127.0.0.1:{web_port}")
+    except BaseException:
+        for process in (master, *workers):
+            process.kill()
+        raise
     ended = ends([master, *workers])
     handed = handing.read(folder / "kept")
     shop = Shop.at(public_url=engine.public_url, wechat_url=engine.simulator_url, sale=sale.sale_id)
@@ -78,7 +106,7 @@ def play(engine: Engine, sale: OnSale, folder: Path) -> Run:
     journals = [Journal(buyer_count=0) for _ in handed.testimonies]
     for journal, testimony in zip(journals, handed.testimonies, strict=True):
         absorb(journal, testimony, wire=wire, shop=shop)
-    return Run(ended, handed, journals, engine.audit())
+    return Run(ended, handed, journals, engine.audit(), seen)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +151,32 @@ def test_latencies_of_both_workers_are_in_one_histogram(run: Run) -> None:
 
 def test_no_promise_was_seen_broken(run: Run) -> None:
     assert [dict(journal.complaints) for journal in run.journals] == [{}, {}]
+
+
+def test_the_live_view_ends_with_the_numbers_of_the_books(run: Run) -> None:
+    live = json.loads(run.seen["/floodgate/live"])
+    held = run.handed.record.outcomes()["order", "201"]
+    assert {one["kind"]: one["total"] for one in live["goodput"]}["orders"] == held
+    assert (live["people"]["came"], live["well"]) == (run.handed.record.begun, True)
+
+
+def test_the_live_view_shows_every_unit_of_the_stock(run: Run) -> None:
+    ((free, held, sold),) = (
+        (row["free"], row["held"], row["sold"]) for row in json.loads(run.seen["/floodgate/live"])["stock"]
+    )
+    assert free + held + sold == TICKETS
+
+
+def test_locusts_own_page_has_a_tab_with_goodput_by_kind(run: Run) -> None:
+    (table,) = json.loads(run.seen["/stats/requests"])["extended_stats"]
+    assert [row["kind"].split()[0] for row in table["data"]] == [
+        "Joins", "Polls", "Passes", "Orders", "Refusals", "Checkouts", "Payments"
+    ]  # fmt: skip
+    assert "/floodgate/live.js" in run.seen["/"]
+
+
+def test_the_view_stands_alone_on_a_page_of_its_own(run: Run) -> None:
+    assert '<section id="floodgate">' in run.seen["/floodgate"]
 
 
 class Stranger:
