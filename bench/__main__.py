@@ -28,7 +28,7 @@ BUSY_LOAD = 0.5
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m bench", description="Measure against yardsticks.")
-    arguments.add_argument("--quick", action="store_true", help="short rounds, two or three minutes in all")
+    arguments.add_argument("--quick", action="store_true", help="short rounds, about five minutes in all")
     arguments.add_argument("--only", action="append", choices=(*FIGURES, *GROUPS), help="one figure's name; repeat")
     arguments.add_argument(
         "--ship", action="store_true", help="also renew what `floodgate plan` reckons with, and docs/planning.md"

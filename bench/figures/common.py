@@ -41,9 +41,9 @@ class Pace:
     shoppers: int = 64
     # Of a saturation curve: one point for each share of the peak, short ones, for there are many.
     flood_shares: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
-    flood_warm_s: float = 0.3
-    flood_measure_s: float = 1.2
-    scale_measure_s: float = 1.5
+    flood_warm_s: float = 0.25
+    flood_measure_s: float = 0.9
+    scale_measure_s: float = 1.2
 
 
 FULL = Pace(rounds=5, warm_s=0.5, measure_s=2.5, checkouts=3000, batches=40)
