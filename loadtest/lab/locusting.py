@@ -19,8 +19,6 @@ from loadtest.recording.record import Record
 
 END_S = 10.0
 TAIL_LINES = 12
-PROMISE_BROKEN = 1
-"""Locust's own verdict; ours comes from its books."""
 
 
 class LocustLoop:
@@ -39,7 +37,6 @@ class LocustLoop:
         self._log = folder / "logs" / "locust.log"
         self._owned = owned
         self._process: asyncio.subprocess.Process | None = None
-        self._is_over = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -58,8 +55,8 @@ class LocustLoop:
                 stderr=log,
                 start_new_session=True,
             )
+        # Its exit status is its own verdict; ours comes from its books.
         status = await self._process.wait()
-        self._is_over = True
         if not (self._books / "handed.json").exists():
             raise GeneratorDied(f"Locust ended with status {status} and left no books{self._last_words()}")
 
