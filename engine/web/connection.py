@@ -50,7 +50,7 @@ class Server(Protocol):
 
 
 class Connection(BaseProtocol):
-    """What one client sends and is told. `since_s`: when the last answer was written, or the connection made."""
+    """What one client sends and is told. `since_s`: when it was made, gave its last answer, or was told to close."""
 
     __slots__ = (
         "_closing",
@@ -78,7 +78,9 @@ class Connection(BaseProtocol):
             max_headers=HEAD_FIELDS_MAX,
             payload_exception=RequestPayloadError,
             auto_decompress=False,
-            max_msg_queue_size=WAITING_COUNT_MAX,
+            # One more than we let wait. It counts a request when the last byte of it is there, maybe long after we took
+            # it out, so it may count one too many; were it to stop before we do, nobody would tell it to go on.
+            max_msg_queue_size=WAITING_COUNT_MAX + 1,
         )
         super().__init__(loop, parser)
         self.server = server
@@ -102,8 +104,9 @@ class Connection(BaseProtocol):
         return self._peer
 
     def quiet_s(self, now_s: float) -> float:
-        """For how long nothing has been served here and no answer was on its way."""
-        return 0.0 if self._serving is not None or self._paused else now_s - self.since_s
+        """For how long nothing has been served here and no answer was on its way; or since when it should be gone."""
+        is_busy = (self._serving is not None or self._paused) and not self._closing
+        return 0.0 if is_busy else now_s - self.since_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -131,17 +134,17 @@ class Connection(BaseProtocol):
         parser = self._parser
         waiting = self._waiting
         try:
-            arrived, switches, rest = parser.feed_data(data)
-            while switches:  # to another protocol, which nobody speaks here: it stays HTTP
-                waiting.extend([Request(self, *one) for one in arrived])
-                parser.set_upgraded(False)
-                arrived, switches, rest = parser.feed_data(rest)
+            arrived, switches, _ = parser.feed_data(data)
         except HttpProcessingError:
             self._deaf = True
+            for request in (self._serving, *waiting):
+                if request is not None and not request.content.is_eof():
+                    request.content.set_exception(RequestPayloadError("its body goes on with what is not HTTP"))
             waiting.append(None)
         else:
             for message, content in arrived:
                 waiting.append(Request(self, message, content))
+            self._deaf = switches  # to another protocol, which nobody speaks here: the answer ends the connection
         if len(waiting) >= WAITING_COUNT_MAX and not self._buffer_paused:
             self._pause_reading_for_buffer()
         if self._serving is None:
@@ -208,9 +211,18 @@ class Connection(BaseProtocol):
 
     def close(self) -> None:
         """Send what is written and end."""
-        self._closing = True
+        if not self._closing:
+            self._closing = True
+            self.since_s = time.monotonic()
         if self.transport is not None:
             self.transport.close()
+
+    def end(self) -> None:
+        """Close; at once where that was asked for before, because the client does not take what is left."""
+        if self._closing and self.transport is not None:
+            self.transport.abort()
+        else:
+            self.close()
 
     def pause_writing(self) -> None:
         """The client does not read: what we wrote fills its window and our buffer."""

@@ -60,8 +60,12 @@ class Request:
         self.content = content
         self.method = message.method
         self.headers: MultiMapping[str] = message.headers
-        # HTTP/1.0 clients would have to be told that the connection stays: they are not worth the bytes.
-        self.keep_alive = message.version >= HttpVersion11 and not message.should_close
+        # HTTP/1.0 clients would have to be told that the connection stays: not worth the bytes. The parser takes
+        # the trailers of a body in chunks for headers of the next request, which a proxy may bring for somebody else;
+        # and it loses what came behind an offer to speak another protocol.
+        self.keep_alive = message.version >= HttpVersion11 and not (
+            message.should_close or message.chunked or message.upgrade
+        )
         path = message.path
         self.path = path if PLAIN_PATH.match(path) else message.url.path
         self._message = message

@@ -205,7 +205,7 @@ class Listener:
                 self._running[waiting] = math.inf  # once is enough, it may need a moment to give up
             quiet_s_max = self.limits.head_timeout_s
             for connection in [one for one in self._connections if one.quiet_s(now_s) > quiet_s_max]:
-                connection.close()
+                connection.end()
 
     async def drain(self, *, notice_s: float, timeout_s: float) -> None:
         """Leave without failing a request, then close. The notice is a part of the time."""

@@ -95,13 +95,6 @@ async def test_a_request_that_comes_byte_by_byte_is_one_request(counter: Counter
         assert await read_bodies(reader, 2) == [b"1", b"2"]
 
 
-async def test_an_offer_to_switch_the_protocol_is_answered_in_http(counter: Counter) -> None:
-    offer = b"GET /x/now HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    async with raw.connection(counter.url) as (reader, writer):
-        writer.write(offer + get("/x/now"))
-        assert await read_bodies(reader, 2) == [b"1", b"2"]
-
-
 async def test_a_future_that_is_never_done_is_answered_when_its_time_is_over(counter: Counter) -> None:
     async with raw.connection(counter.url) as (reader, writer):
         writer.write(get("/x/never") + get("/x/now"))
