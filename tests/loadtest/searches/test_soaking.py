@@ -57,7 +57,7 @@ def test_what_a_person_leaves_behind_is_no_leak() -> None:
 
 
 def test_latency_that_creeps_up_is_named() -> None:
-    assert failing(told(timeline(ms_per_hour=300))) == ["orders p99"]
+    assert failing(told(timeline(ms_per_hour=1500))) == ["orders p99"]
 
 
 def test_the_memory_of_the_generator_is_its_own_business() -> None:
