@@ -23,7 +23,8 @@ PER_PERSON_KIB = {"redis": 1.0, "postgres": 12.0, "simulator": 4.0, "web-*": 2.0
 """What a person may leave behind in a process, for as long as the sale lasts. The first name that fits counts.
 
 Found in a soak: 0.6 in Redis; 10 in PostgreSQL, whose buffers fill until they are full; 1.8 in the simulator's
-ledger; in each web worker 1.3, of which three seals that were found genuine are 0.9, two buckets the rest; all bounded."""
+ledger; in each web worker 1.3, of which three seals that were found genuine are 0.9, two buckets the rest; all are
+bounded."""
 KEYS_PER_PERSON = 1.0
 SHARE_PER_HOUR = 0.05
 LATENCY_SHARE_PER_HOUR = 0.2
