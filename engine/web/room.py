@@ -10,7 +10,9 @@ in. Once the oldest has waited so long that it may be refused, the newest goes i
 come too late, and the newest one's would, too, if it had to wait for them. The refusals go to the oldest.
 """
 
+import math
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Entrant = TypeVar("Entrant")
@@ -25,10 +27,20 @@ REFUSE_EVERY_S = 0.05
 class Room(Generic[Entrant]):
     """Counts who is in and keeps who waits, for `wait_s` at least."""
 
-    __slots__ = ("_count_max", "_wait_s", "_waiting", "_waiting_count_max", "count")
+    __slots__ = ("_asked_s", "_count_max", "_has_left", "_wait_s", "_waiting", "_waiting_count_max", "count")
 
-    def __init__(self, *, count_max: int, waiting_count_max: int, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        *,
+        count_max: int,
+        waiting_count_max: int,
+        wait_s: float = WAIT_S,
+        has_left: Callable[[Entrant], bool] = lambda _: False,
+    ) -> None:
+        """`has_left`: whether somebody who waits has hung up."""
         self.count = 0  # who is in
+        self._asked_s = math.inf  # when it was last asked whom to refuse
+        self._has_left = has_left
         self._count_max = count_max
         self._waiting_count_max = waiting_count_max
         self._wait_s = wait_s
@@ -54,11 +66,16 @@ class Room(Generic[Entrant]):
         return (self._waiting.popleft() if is_burst else self._waiting.pop())[1]
 
     def refused(self, now_s: float) -> list[tuple[float, Entrant]]:
-        """Who waited long enough, the oldest first, and not more at a time than the pace allows; they are gone."""
+        """Who waited long enough, the oldest first, and not more than the pace allows since this was last asked: a busy
+        worker asks late. They are gone, and so is whoever has left: that is nobody's refusal."""
         gone: list[tuple[float, Entrant]] = []
         until_s = now_s - self._wait_s
-        while self._waiting and self._waiting[0][0] <= until_s and len(gone) < REFUSALS_PER_S * REFUSE_EVERY_S:
-            gone.append(self._waiting.popleft())
+        since_s = max(REFUSE_EVERY_S, now_s - self._asked_s)
+        self._asked_s = now_s
+        while self._waiting and self._waiting[0][0] <= until_s and len(gone) < REFUSALS_PER_S * since_s:
+            oldest = self._waiting.popleft()
+            if not self._has_left(oldest[1]):
+                gone.append(oldest)
         return gone
 
     def clear(self) -> list[tuple[float, Entrant]]:

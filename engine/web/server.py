@@ -13,10 +13,11 @@ that may be on its way. Streams have no end of their own, so they are ended at o
 
 import asyncio
 import contextlib
+import itertools
 import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -71,19 +72,29 @@ class Listener:
     _left: asyncio.Event = field(default_factory=asyncio.Event)  # no connection is there
     _running: "dict[asyncio.Future[Any], float]" = field(default_factory=dict)  # when each began
     _rooms: "dict[str, Room[Entrant]]" = field(default_factory=dict)  # by the name of the route
+    # The same for requests whose body is on its way. It may never come, and must keep nobody out whose body is there.
+    _late_rooms: "dict[str, Room[Entrant]]" = field(default_factory=dict)
     _server: asyncio.Server | None = None
     _watch: "asyncio.Task[None] | None" = None
     _refuser: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
-        limits = self.limits
         for route in self.table.routes:
-            self._rooms[route.name] = Room(
-                count_max=min(limits.concurrent_requests_max, route.at_once_max or limits.concurrent_requests_max),
-                # More would wait longer than a request may take.
-                waiting_count_max=int(REFUSALS_PER_S * limits.request_timeout_s),
-                wait_s=limits.room_wait_s,
-            )
+            self._rooms[route.name] = self._room_of(route)
+            self._late_rooms[route.name] = self._room_of(route)
+
+    def _room_of(self, route: Route) -> Room[Entrant]:
+        limits = self.limits
+        return Room(
+            count_max=min(limits.concurrent_requests_max, route.at_once_max or limits.concurrent_requests_max),
+            # More would wait longer than a request may take.
+            waiting_count_max=int(REFUSALS_PER_S * limits.request_timeout_s),
+            wait_s=limits.room_wait_s,
+            has_left=_has_left,
+        )
+
+    def _all_rooms(self) -> Iterator[Room[Entrant]]:
+        return itertools.chain(self._rooms.values(), self._late_rooms.values())
 
     async def start(self) -> None:
         """Begin to accept."""
@@ -111,7 +122,7 @@ class Listener:
             self._answer(request, self._no_route(request))
             return
         route, taken = found
-        room = self._rooms[route.name]
+        room = (self._rooms if request.content.is_eof() else self._late_rooms)[route.name]
         if not room.full:
             self._begin((request, route, taken), room)
         elif not room.wait((request, route, taken), now_s := time.monotonic()):
@@ -160,7 +171,7 @@ class Listener:
             response = _failed(request, route, error)
         self._conclude(request, route, began_s, response)
         while (entrant := room.next(time.monotonic())) is not None:
-            if entrant[0].connection.transport is not None:  # or the buyer has hung up
+            if not _has_left(entrant):
                 self._begin(entrant, room)
 
     async def _refuse_waiting(self) -> None:
@@ -168,7 +179,7 @@ class Listener:
         while True:
             await asyncio.sleep(REFUSE_EVERY_S)
             now_s = time.monotonic()
-            for room in self._rooms.values():
+            for room in self._all_rooms():
                 self._refuse(room.refused(now_s))
 
     def _refuse(self, waiting: list[tuple[float, Entrant]]) -> None:
@@ -226,7 +237,7 @@ class Listener:
                 await asyncio.wait_for(self._left.wait(), max(0.0, deadline_s - time.monotonic()))
         self._watch.cancel()
         self._refuser.cancel()
-        for room in self._rooms.values():
+        for room in self._all_rooms():
             self._refuse(room.clear())
         if self._running:
             for waiting in list(self._running):
@@ -234,6 +245,11 @@ class Listener:
             await asyncio.wait(list(self._running), timeout=FAREWELL_S)
         for connection in list(self._connections):
             connection.close()
+
+
+def _has_left(entrant: Entrant) -> bool:
+    """Whether the buyer has hung up."""
+    return entrant[0].connection.transport is None
 
 
 def _as_it_is(response: Response) -> Response:

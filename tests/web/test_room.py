@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.web.http import Request, Response, answer
+from engine.web.http import Outcome, Request, Response, answer, take_body
 from engine.web.listening import listen
 from engine.web.room import REFUSALS_PER_S, REFUSE_EVERY_S, WAIT_S, Room
 from engine.web.routes import Route, RouteTable
@@ -51,6 +51,19 @@ def test_the_oldest_are_refused_first_and_not_more_than_the_pace_allows() -> Non
     assert [number for _, number in room.refused(60.0)] == list(range(AT_ONCE))
 
 
+def test_the_pace_is_kept_by_a_worker_that_asks_late() -> None:
+    room = crowded(5 * AT_ONCE)
+    first, later = room.refused(60.0), room.refused(60.0 + 3 * REFUSE_EVERY_S)
+    assert (len(first), len(later)) == (AT_ONCE, 3 * AT_ONCE)
+
+
+def test_who_has_left_costs_no_refusal() -> None:
+    room: Room[int] = Room(count_max=0, waiting_count_max=1000, has_left=lambda number: number < 3 * AT_ONCE)
+    for number in range(5 * AT_ONCE):
+        room.wait(number, 0.0)
+    assert [number for _, number in room.refused(60.0)] == list(range(3 * AT_ONCE, 4 * AT_ONCE))
+
+
 def test_beyond_the_bound_nobody_waits() -> None:
     assert not crowded(2, waiting_count_max=2).wait(3, 1.0)
 
@@ -90,7 +103,11 @@ class Shop:
             concurrent_requests_max=listener_takes,
             room_wait_s=room_wait_s,
         )
-        routes = [Route("GET", "/slow", self.get_slow, counter_takes), Route("GET", "/fast", self.get_fast)]
+        routes = [
+            Route("GET", "/slow", self.get_slow, counter_takes),
+            Route("GET", "/fast", self.get_fast),
+            Route("POST", "/body", self.post_body),
+        ]
         self.listener = Listener(RouteTable(routes), limits, sock)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         self.begun = asyncio.Event()
@@ -103,6 +120,9 @@ class Shop:
 
     async def get_fast(self, _request: Request) -> Response:
         return answer({})
+
+    def post_body(self, request: Request) -> Outcome:
+        return take_body(request, lambda body: answer(len(body)), bytes_max=1000, timeout_s=raw.PATIENCE_S)
 
     async def get(self, path: str) -> raw.Raw:
         async with raw.connection(self.url) as (reader, writer):
@@ -160,3 +180,11 @@ async def test_a_drain_answers_whoever_still_waits() -> None:
         await shop.get("/fast")
         await shop.listener.drain(notice_s=0.0, timeout_s=0.0)
         assert (await waiting).code == "OVERLOADED"
+
+
+async def test_a_body_that_does_not_come_keeps_nobody_out_whose_body_is_there() -> None:
+    async with full_shop(room_wait_s=0.0) as (shop, _), raw.connection(shop.url) as (reader, writer):
+        start = raw.head("POST", "/body", "Content-Length: 2", "Expect: 100-continue")
+        writer.write(start)
+        await reader.readuntil(b"100 Continue\r\n\r\n")
+        assert (await raw.send(shop.url, start + b"ok")).body == b"2"
