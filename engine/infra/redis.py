@@ -16,7 +16,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 
 from engine.infra.outage import RedisAway
 from engine.infra.redis_direct import DirectCalls
@@ -26,7 +26,8 @@ PACKAGED_LUA = Path(__file__).resolve().parents[1] / "_lua"  # where a wheel has
 
 # RuntimeError is uvloop's word for a connection that the other side closed a moment ago: nothing was sent.
 AWAY = (RedisError, OSError, TimeoutError, RuntimeError)
-BROKEN = (ConnectionError, RedisConnectionError, RuntimeError)
+# A server that lost its office keeps its connections, and says so on each of them; whoever has it now is found anew.
+BROKEN = (ConnectionError, RedisConnectionError, RuntimeError, ReadOnlyError)
 
 Client: TypeAlias = "Redis | RedisCluster"
 
@@ -73,7 +74,7 @@ class RedisStore:
             raise RedisAway(f"{script.name}: {type(error).__name__}: {error}") from error
 
     async def _drop_idle(self) -> None:
-        """One connection broke: those that lie idle broke with it, and would fail one caller each, in a burst."""
+        """One connection is no good: those that lie idle are like it, and would fail one caller each, in a burst."""
         if self._direct is not None:
             with contextlib.suppress(*AWAY):
                 await self._direct.drop_idle()

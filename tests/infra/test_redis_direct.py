@@ -66,3 +66,18 @@ async def test_a_connection_that_was_asked_for_while_the_server_was_away_serves_
 
     assert await store.run(script("return 2"), [], []) == 2
     await store.close()
+
+
+async def test_a_server_that_lost_its_office_is_left_for_whoever_has_it_now(own_redis: ValkeyServer) -> None:
+    store = await open_redis(own_redis.url, connections_max=CONNECTIONS_MAX, timeout_s=2, connect_timeout_s=2)
+    await asyncio.gather(*(store.run(script(SLOW), [], []) for _ in range(CONNECTIONS_MAX)))
+    with own_redis.client() as admin:
+        admin.replicaof("127.0.0.1", 1)
+        before = {client["id"] for client in admin.client_list() if client["id"] != str(admin.client_id())}
+        with pytest.raises(RedisAway):
+            await store.run(script("return redis.call('SET', KEYS[1], 1)"), ["key"], [])
+        admin.replicaof("NO", "ONE")
+        await store.run(script("return redis.call('SET', KEYS[1], 1)"), ["key"], [])
+        after = {client["id"] for client in admin.client_list()}
+    await store.close()
+    assert (len(before), before & after) == (CONNECTIONS_MAX, set())
