@@ -76,4 +76,4 @@ def environment(profile: Profile) -> dict[str, str]:
 def floodgate() -> list[str]:
     """The engine's command of this installation."""
     script = Path(sys.executable).with_name("floodgate")
-    return [str(script)] if script.exists() else [sys.executable, "-c", "from engine.cli import main; main()"]
+    return [str(script)] if script.exists() else [sys.executable, "-m", "engine.cli"]
