@@ -87,6 +87,12 @@ def _play(options: Options, profile: Profile, *, command: str) -> int:
         return _refuse(f"No verdict: {gone}")
     except Outage as outage:
         return _refuse(f"No verdict: nobody answered any more ({outage})")
+    except OSError as problem:
+        return _refuse(f"No verdict: this machine refused what the run needs: {_why(problem)}")
+
+
+def _why(problem: OSError) -> str:
+    return f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem)
 
 
 def _refuse(sentence: str) -> int:

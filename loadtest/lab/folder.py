@@ -22,8 +22,11 @@ LOG_MAX = 4_000_000
 
 
 def fresh(profile: Profile, *, given: Path | None, at: datetime) -> Path:
-    """An empty folder for this run. Raises FileExistsError when the given one has something in it."""
+    """An empty folder for this run. Raises FileExistsError when the given one is a file or has something in it, and
+    another OSError where nothing can be written."""
     if given is not None:
+        if given.exists() and not given.is_dir():
+            raise FileExistsError(f"{given} is a file: give a folder of its own to each run")
         given.mkdir(parents=True, exist_ok=True)
         if any(given.iterdir()):
             raise FileExistsError(f"{given} is not empty: give a folder of its own to each run")

@@ -69,8 +69,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("profile", nargs="?", metavar="PROFILE", help="a name from --list, or a file: ./my.toml")
     parser.add_argument("--list", action="store_true", help="show the profiles that there are, and end")
     played = parser.add_argument_group("what is played")
-    played.add_argument("--scale", type=float, metavar="X", help="multiplies people and tickets (0 to 1)")
-    played.add_argument("--pace", type=float, metavar="X", help="divides the times of people (1 to 1000)")
+    played.add_argument(
+        "--scale",
+        type=float,
+        metavar="X",
+        help="share of the real people and tickets that comes (0 to 1); the profile has one",
+    )
+    played.add_argument(
+        "--pace", type=float, metavar="X", help="divides the times of people (1 to 1000); the profile has one"
+    )
     played.add_argument("--seed", type=int, metavar="N", help="the same seed brings the same crowd")
     played.add_argument("--workers", type=int, metavar="N", help="web workers of a stack that the lab starts")
     played.add_argument(

@@ -79,9 +79,23 @@ async def _fetched(url: URL) -> dict[str, Any]:
     try:
         document = await asyncio.to_thread(_get, str(url))
     except (OSError, ValueError) as problem:
-        why = f"it answered {problem.code}" if isinstance(problem, urllib.error.HTTPError) else str(problem)
-        raise TargetRefused(f"{url} does not answer like Floodgate: {why}") from None
+        raise TargetRefused(f"{url} does not answer like Floodgate: {_why(problem)}") from None
     return document if isinstance(document, dict) else {}
+
+
+def _why(problem: OSError | ValueError) -> str:
+    match problem:
+        case urllib.error.HTTPError():
+            with problem:
+                return f"it answered {problem.code}"
+        case urllib.error.URLError(reason=OSError(strerror=str(strerror))):
+            return strerror
+        case urllib.error.URLError():
+            return str(problem.reason)
+        case orjson.JSONDecodeError():
+            return "it answered something else than JSON"
+        case _:
+            return str(problem)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

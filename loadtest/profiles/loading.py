@@ -33,7 +33,8 @@ def names() -> list[str]:
 
 def load(wanted: str, *, changes: Mapping[str, Any] | None = None) -> Profile:
     """A profile by its name, or from a file (whatever ends in .toml). `changes` maps dotted keys to values that
-    replace those of the file; promises that count follow another scale. Raises ProfileInvalid."""
+    replace those of the file; a number in a key counts the entries of a list from 0 (`slo.0.at_most`). Promises that
+    count follow another scale, but for those that are given here. Raises ProfileInvalid."""
     path = Path(wanted) if wanted.endswith(".toml") else FOLDER / f"{wanted}.toml"
     try:
         text = path.read_text(encoding="utf-8")
@@ -45,11 +46,15 @@ def load(wanted: str, *, changes: Mapping[str, Any] | None = None) -> Profile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ProfileInvalid(f"{path} is not TOML: {problem}") from None
-    written = _scale(document)
+    written, promised = _scale(document), {}
     for key, value in (changes or {}).items():
-        _change(document, key, value)
-    if "slo" not in (changes or {}):
-        _follow(document, written)
+        if key.split(".")[0] == "slo":
+            promised[key] = value
+        else:
+            _change(document, path, key, value)
+    _follow(document, written)
+    for key, value in promised.items():
+        _change(document, path, key, value)
     try:
         profile = Profile.model_validate(document)
     except ValidationError as problem:
@@ -64,12 +69,22 @@ def digest(profile: Profile) -> str:
     return sha256(orjson.dumps(profile.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 
-def _change(document: dict[str, Any], key: str, value: Any) -> None:
+def _change(document: dict[str, Any], path: Path, key: str, value: Any) -> None:
+    """Raises ProfileInvalid for a key that leads through something that has no keys, or past the end of a list."""
+    here: Any = document
     *tables, last = key.split(".")
-    here = document
-    for table in tables:
-        here = here.setdefault(table, {})
-    here[last] = value
+    for step, table in enumerate(tables, start=1):
+        here = here.setdefault(table, {}) if isinstance(here, dict) else here[_entry(here, path, key, table)]
+        if not isinstance(here, dict | list):
+            raise ProfileInvalid(f"{path} cannot be played:\n  {key}: {'.'.join(tables[:step])} has no keys")
+    here[last if isinstance(here, dict) else _entry(here, path, key, last)] = value
+
+
+def _entry(entries: list[Any], path: Path, key: str, step: str) -> int:
+    if not step.isdecimal() or int(step) >= len(entries):
+        there = f"0 to {len(entries) - 1}" if entries else "none"
+        raise ProfileInvalid(f"{path} cannot be played:\n  {key}: {step} is no entry of this list; there are {there}")
+    return int(step)
 
 
 def _scale(document: Mapping[str, Any]) -> float:

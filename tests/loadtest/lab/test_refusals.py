@@ -24,6 +24,8 @@ MISTAKES = [
     (["concert-drop", "--set", "=3"], "write a dotted key"),
     (["concert-drop", "--set", "sale.holds=3"], "sale.holds: is no key of a profile"),
     (["concert-drop", "--set", "sale.hold_s=soon"], "sale.hold_s"),
+    (["concert-drop", "--set", "slo.9.at_most=3"], "slo.9.at_most: 9 is no entry of this list; there are 0 to 4"),
+    (["concert-drop", "--set", "seed.x=3"], "seed.x: seed has no keys"),
     (["concert-drop", "--scale", "2"], "scale.people"),
     (["concert-drop", "--processes", "0"], "--processes 0"),
     (["concert-drop", "--stack", "here", "--target", "http://127.0.0.1:1"], "two grounds"),
@@ -57,6 +59,18 @@ def test_a_folder_that_holds_something_is_not_written_into(capsys: pytest.Captur
     (Path("kept") / "report.json").write_text("{}")
     assert command.main([str(TINY), "--out", "kept"]) == 2
     assert "kept is not empty" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("kept").write_text("")
+    assert command.main([str(TINY), "--out", "kept"]) == 2
+    assert "kept is a file" in capsys.readouterr().err
+
+
+def test_a_place_where_nothing_can_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("kept").write_text("")
+    assert command.main([str(TINY), "--out", "kept/run"]) == 2
+    assert "kept/run: Not a directory" in capsys.readouterr().err
 
 
 def test_an_option_that_nobody_knows_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:

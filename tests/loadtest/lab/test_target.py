@@ -119,6 +119,25 @@ def test_one_request_shows_that_a_target_is_not_floodgate(capsys: pytest.Capture
     assert "is not Floodgate" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(answering("404 Not Found"), "it answered 404"), (answering("200 OK", b"<html>"), "something else than JSON")],
+)
+def test_another_server_is_told_by_what_it_answered(
+    answer: bytes, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with listening(answer) as listener:
+        assert play_against(f"http://127.0.0.1:{listener.port}") == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_target_that_does_not_run_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert play_against(f"http://127.0.0.1:{port}") == 2
+    assert "/openapi.json does not answer like Floodgate: Connection refused" in capsys.readouterr().err
+
+
 def test_who_sends_us_elsewhere_is_refused_and_not_followed() -> None:
     with listening(answering("200 OK", NOT_FLOODGATE)) as elsewhere:
         away = f"Location: http://127.0.0.1:{elsewhere.port}/"

@@ -130,6 +130,20 @@ def test_a_promise_has_one_bound() -> None:
     assert "give at_most or at_least, one of the two" in refused(slo=[slo])
 
 
+def test_one_entry_of_a_list_is_changed_by_its_number_and_the_others_stay() -> None:
+    written, changed = loading.load("concert-drop"), loading.load("concert-drop", changes={"slo.1.at_most": 77})
+
+    assert changed.slo[1].at_most == 77
+    assert [*changed.slo[:1], *changed.slo[2:]] == [*written.slo[:1], *written.slo[2:]]
+
+
+def test_a_promise_that_counts_is_kept_as_given_whatever_the_scale() -> None:
+    counts = [one.measure for one in loading.load("concert-drop").slo].index("count")
+    played = loading.load("concert-drop", changes={f"slo.{counts}.at_least": 40, "scale.people": 0.01})
+
+    assert played.slo[counts].at_least == 40
+
+
 @given(st.floats(0.01, 1))
 def test_promises_that_count_follow_the_scale_and_the_others_stay(scale: float) -> None:
     written, played = loading.load("emf"), loading.load("emf", changes={"scale.people": scale})
