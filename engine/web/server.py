@@ -43,6 +43,7 @@ WATCH_EVERY_S = 0.5
 HANDSHAKE_S = 0.5
 FAREWELL_S = 1.0  # for the answers of requests that the end of a drain cuts off
 
+BODY_BROKEN = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
 
 # A request that waits for room, and where it goes then.
 Entrant: TypeAlias = tuple[Request, Route, list[str]]
@@ -267,7 +268,9 @@ def _failed(request: Request, route: Route, error: Exception) -> Response:
         response = refuse(request, Code.BODY_TOO_LARGE)
     elif isinstance(error, BodyLate):
         response = refuse(request, Code.REQUEST_TIMEOUT)
-    elif isinstance(error, (web.RequestPayloadError, HttpProcessingError, ConnectionError)):
+    elif (
+        isinstance(error, BODY_BROKEN) and not request.content.is_eof()
+    ):  # else the broken connection is not the client's
         response = refuse(request, Code.BODY_INVALID)
     else:
         log.error("request_failed", route=route.name, exc_info=error)

@@ -33,6 +33,7 @@ class Counter:
             Route("GET", "/{way}/task", self._task),
             Route("GET", "/{way}/never", lambda _request, way: Later(asyncio.Future(), answer)),
             Route("GET", "/{way}/mistake", self._mistake),
+            Route("GET", "/{way}/broken", self._broken),
         ]
         self.listener = Listener(RouteTable(routes), limits, sock)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
@@ -52,6 +53,9 @@ class Counter:
 
     def _mistake(self, _request: Request, _way: str) -> Response:
         raise ValueError("a mistake")
+
+    async def _broken(self, _request: Request, _way: str) -> Response:
+        raise ConnectionResetError("some other connection")
 
     async def _task(self, _request: Request, _way: str) -> Response:
         await asyncio.sleep(0)
@@ -102,9 +106,10 @@ async def test_a_future_that_is_never_done_is_answered_when_its_time_is_over(cou
         assert (b"UNAVAILABLE" in overdue, following) == (True, b"1")
 
 
-async def test_a_mistake_of_a_handler_is_500_and_the_connection_serves_on(counter: Counter) -> None:
+@pytest.mark.parametrize("mistake", ["mistake", "broken"])
+async def test_a_mistake_of_a_handler_is_500_and_the_connection_serves_on(counter: Counter, mistake: str) -> None:
     async with raw.connection(counter.url) as (reader, writer):
-        writer.write(get("/x/mistake") + get("/x/now"))
+        writer.write(get(f"/x/{mistake}") + get("/x/now"))
         mistaken, following = await read_bodies(reader, 2)
         assert (b"INTERNAL" in mistaken, following) == (True, b"1")
 
