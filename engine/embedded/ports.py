@@ -43,6 +43,14 @@ def free_ports() -> Iterator[int]:
             yield port
 
 
+def claim(port: int) -> bool:
+    """Whether this very port is free, and promised to us from now on."""
+    if not (port_is_free(port) and _promise(port)):
+        return False
+    _promised.add(port)
+    return True
+
+
 def free_port() -> int:
     return next(free_ports())
 

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from engine.embedded import local_config
 from engine.embedded.child import LEASH_GRACE_S, StartError, alive
-from engine.embedded.ports import free_ports, port_is_free
+from engine.embedded.ports import claim, free_ports, port_is_free
 from engine.embedded.postgres import PostgresServer
 from engine.embedded.program import Program
 from engine.embedded.supervisor import StopAsked, Supervisor, Wishes
@@ -337,9 +337,15 @@ def simulator_command() -> tuple[str, ...]:
 
 
 def choose_addresses(kept: Path, *, workers: int, public_port: int | None) -> Addresses:
-    """Ports for everything: the wished public port or StartError, for the rest the former ones where free."""
-    if public_port is not None and not port_is_free(public_port):
-        raise StartError(f"port {public_port} is taken by another program: choose another one with --port")
+    """Ports for everything: the wished public port or StartError, for the rest the former ones where free.
+
+    Each is ours from now on, though its server listens only later: workers share the public port, so two stacks that
+    start at the same moment would share it, too, and each would get half of the other's buyers.
+    """
+    if public_port is not None:
+        if not port_is_free(public_port):
+            raise StartError(f"port {public_port} is taken by another program: choose another one with --port")
+        claim(public_port)  # perhaps promised to whoever starts us, and told us to use it
     names = ["simulator", "redis", "postgres", "jobs_admin", *(f"web_admin_{n}" for n in range(workers))]
     former: dict[str, int] = {}
     with contextlib.suppress(OSError, ValueError):
@@ -352,7 +358,7 @@ def choose_addresses(kept: Path, *, workers: int, public_port: int | None) -> Ad
     chosen: dict[str, int] = {}
     for name in names:
         port = former.get(name, 0)
-        while not port or port in taken or not port_is_free(port):
+        while not port or port in taken or not claim(port):
             port = next(fresh)
         chosen[name] = port
         taken.add(port)

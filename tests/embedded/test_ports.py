@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from engine.embedded import ports
-from engine.embedded.ports import free_ports
+from engine.embedded.ports import claim, free_ports
 
 TELL = """
 import sys
@@ -51,6 +51,22 @@ def test_a_process_that_was_killed_keeps_nothing(few: range) -> None:
         process.kill()
     with other(few) as process:
         assert told(process) >= theirs
+        process.communicate()
+
+
+def test_a_port_that_another_process_was_promised_cannot_be_claimed(few: range) -> None:
+    with other(few) as process:
+        theirs = told(process)
+        assert [port for port in theirs if claim(port)] == []
+        process.communicate()
+    assert all(claim(port) for port in theirs)
+
+
+def test_a_claimed_port_is_given_to_nobody_else(few: range) -> None:
+    assert claim(few[7])
+    assert few[7] not in set(free_ports())
+    with other(few) as process:
+        assert few[7] not in told(process)
         process.communicate()
 
 
