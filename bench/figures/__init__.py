@@ -8,6 +8,13 @@ Every round is checked before it counts: an answer that was not expected, or an 
 without a 201 or the other way round, ends the run.
 
 The figures of the line and those of selling have a stack each, so that neither waits for what the other left behind.
+
+reading     polls and refusals               joining     joins, live and into the lobby
+lining      memory, ticks and positions      opening     the doors; Redis lost
+claiming    passes; nothing is judged        ordering    durable orders; Redis alone
+paying      checkouts and notifications      peering     other designs
+saturating  what is flooded, by `flooding`   scaling     one worker, two, and more
+common      pace, stack, yardstick, rounds
 """
 
 from __future__ import annotations

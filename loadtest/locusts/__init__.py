@@ -26,7 +26,19 @@ Exit codes: 0 played, and nobody saw a promise broken; 1 played, but requests fa
 0.1 % of the arrivals were missed, or nothing was got; 2 not played (target refused, bad input, no sale) or the books of
 a worker are missing, so that no verdict is possible. SIGTERM and Ctrl-C hand over the books first.
 
-Rooms inside: `wishes` what was asked, `preflight` whether it may be, `terms` what a round is played by, `director` (the
-master) and `player` (each worker), `rounds` one round in one process, `arrivals` the open loop, `users` and `shapes`
-for Locust, `handing` the books, `board`, `view` and `tab` what is seen meanwhile. `listening` wires them to Locust.
+Modules:
+  locustfile              what Locust is given; `__main__` gives it
+  listening               hangs everything on Locust's events: the only place that wires
+  wishes, preflight       what the person asked for; whether it may be played
+  director, collecting    the master: decides a round, gathers its books
+  player, rounds          each worker: plays its part; one round in one process
+  terms                   what a round is played by, sent from the master to the workers
+  fitting                 a story's people in front of the sale that is there
+  users, arrivals         Locust's users; the open loop in one process
+  shapes, heights         Locust's shapes; their curves
+  handing                 the books of a round, on their way and in a folder
+  summary                 how a round was, in a few lines
+  board, watching         what is known meanwhile; the sale looked at once a second
+  view, tab               what the web UI's tab shows, and the tab (`web/`)
+  cost                    what a request costs the generator, on each engine
 """

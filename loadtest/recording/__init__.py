@@ -1,1 +1,6 @@
-"""What a run measures: counts and latencies by kind, second by second, kept raw and merged over processes."""
+"""What a run measures: counts and latencies by kind, second by second, kept raw and merged over processes.
+
+kinds     the words for requests and for goodput
+recorder  what one process hears
+record    all processes, one over the other
+"""
