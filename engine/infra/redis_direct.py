@@ -8,7 +8,6 @@ and reconnecting; half of the pool at most is kept here, so that whoever asks th
 
 import asyncio
 import contextlib
-import math
 from typing import Any
 
 from hiredis import pack_command  # what the driver's extra brings; its own packing takes six times as long
@@ -36,7 +35,9 @@ class DirectCalls:
                     # The server has closed it, or what it says answers nobody.
                     await connection.disconnect(nowait=True)
                 await connection.send_packed_command(pack_command(command), check_health=False)
-                return await connection.read_response(timeout=math.inf)
+                # Reading has the same time for itself: were this one over just as the command had been sent, the driver
+                # would swallow the sign, and a server that answers no more would be waited for without an end.
+                return await connection.read_response()
         finally:
             # A connection on which something broke was closed by the driver and will connect again.
             if not self._waiting_count and len(self._idle) < self._idle_count_max:

@@ -1,6 +1,10 @@
 """Scripts on connections kept in hand: as many at once as the pool allows, and none lost when something breaks."""
 
 import asyncio
+import contextlib
+import os
+import signal
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -81,3 +85,34 @@ async def test_a_server_that_lost_its_office_is_left_for_whoever_has_it_now(own_
         after = {client["id"] for client in admin.client_list()}
     await store.close()
     assert (len(before), before & after) == (CONNECTIONS_MAX, set())
+
+
+async def answered(store: RedisStore) -> None:
+    """A call has been answered, maybe not the first: this server stands still now and again."""
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(RedisAway):
+                await store.run(script("return 1"), [], [])
+                return
+
+
+async def test_a_worker_that_stood_still_does_not_wait_without_an_end_for_a_server_that_does(
+    own_redis: ValkeyServer,
+) -> None:
+    store = await open_redis(own_redis.url, connections_max=CONNECTIONS_MAX, timeout_s=0.3, connect_timeout_s=2)
+    assert own_redis.pid is not None
+    try:
+        for turns in range(4):  # of the loop, from the call to the moment when both stand still
+            await answered(store)
+            os.kill(own_redis.pid, signal.SIGSTOP)
+            call = asyncio.create_task(store.run(script("return 2"), [], []))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            time.sleep(0.35)  # noqa: ASYNC251 - this is the worker that stands still
+            done, _ = await asyncio.wait([call], timeout=5)
+            os.kill(own_redis.pid, signal.SIGCONT)
+            assert done, f"after {turns} turns the call never ends"
+            assert isinstance(call.exception(), RedisAway)
+    finally:
+        os.kill(own_redis.pid, signal.SIGCONT)
+        await store.close()
