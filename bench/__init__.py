@@ -28,6 +28,7 @@ What sends:
   generator                    a closed loop of requests
   shoppers                     a closed loop of whole checkouts
   openloop                     requests at their appointed times
+  apart                        each of these in a process of its own
 What is told:
   report                       figures, spread and costs, as tables and as JSON
   published, planning_page     the numbers in README and docs; the tables of docs/planning.md

@@ -12,19 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
-import os
-import pickle
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-import uvloop
+from bench.apart import answer, apart
 
 CONNECT_TIMEOUT_S = 10.0
 DRAIN_TIMEOUT_S = 10.0
@@ -171,11 +165,6 @@ class _Connection(asyncio.Protocol):
 _STOPPED = b"stopped"
 
 
-def _cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
 async def _run(plan: Plan) -> Measured:
     loop = asyncio.get_running_loop()
     tally = _Tally()
@@ -193,10 +182,10 @@ async def _run(plan: Plan) -> Measured:
 
     before = dict(tally.statuses)
     answers_before, marked_before = len(tally.latencies_s), tally.marked
-    cpu_before_s, began_at = _cpu_s(), time.perf_counter()
+    cpu_before_s, began_at = time.process_time(), time.perf_counter()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(tally.idle.wait(), plan.measure_s)
-    seconds, cpu_s = time.perf_counter() - began_at, _cpu_s() - cpu_before_s
+    seconds, cpu_s = time.perf_counter() - began_at, time.process_time() - cpu_before_s
     answers_after, marked_after = len(tally.latencies_s), tally.marked
     after = dict(tally.statuses)
 
@@ -222,21 +211,10 @@ async def _run(plan: Plan) -> Measured:
 
 def generate(plan: Plan) -> Measured:
     """Run the plan in a new process and return what it measured; raises when the process fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from bench.generator import main; main()"],
-        input=pickle.dumps(plan),
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=plan.warm_s + plan.measure_s + EXIT_TIMEOUT_S,
-    )
-    measured = pickle.loads(done.stdout)
+    measured = apart("bench.generator", plan, timeout_s=plan.warm_s + plan.measure_s + EXIT_TIMEOUT_S)
     assert isinstance(measured, Measured)
     return measured
 
 
 def main() -> None:
-    plan = pickle.load(sys.stdin.buffer)
-    if plan.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {plan.core})
-    gc.disable()
-    sys.stdout.buffer.write(pickle.dumps(uvloop.run(_run(plan))))
+    answer(_run)

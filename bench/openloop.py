@@ -8,19 +8,13 @@ free connection waits for one, and the wait counts.
 from __future__ import annotations
 
 import asyncio
-import gc
-import pickle
 import random
-import resource
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import uvloop
-
+from bench.apart import answer, apart
 from bench.shoppers import Wire, connect
 
 PROCESS_TIMEOUT_S = 180.0
@@ -67,7 +61,7 @@ async def _run(schedule: Schedule) -> Sent:
         latencies_s.append(time.perf_counter() - appointed)
         statuses[status] += 1
 
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_before_s = time.process_time()
     began = appointed = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for request in schedule.requests:
@@ -78,7 +72,7 @@ async def _run(schedule: Schedule) -> Sent:
             lags_s.append(time.perf_counter() - appointed)
             group.create_task(send(request, appointed))
         sent_s = time.perf_counter() - began
-    now = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_s = time.process_time() - cpu_before_s
     latencies_s.sort()
     lags_s.sort()
     count = len(latencies_s)
@@ -90,25 +84,16 @@ async def _run(schedule: Schedule) -> Sent:
         worst_ms=latencies_s[-1] * 1e3,
         late_ms=lags_s[count * 99 // 100] * 1e3,
         seconds=time.perf_counter() - began,
-        cpu_s=now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime,
+        cpu_s=cpu_s,
     )
 
 
 def send_all(schedule: Schedule) -> Sent:
     """Run the schedule in a new process; raises when the process fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from bench.openloop import main; main()"],
-        input=pickle.dumps(schedule),
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=PROCESS_TIMEOUT_S,
-    )
-    sent = pickle.loads(done.stdout)
+    sent = apart("bench.openloop", schedule, timeout_s=PROCESS_TIMEOUT_S)
     assert isinstance(sent, Sent)
     return sent
 
 
 def main() -> None:
-    schedule = pickle.load(sys.stdin.buffer)
-    gc.disable()
-    sys.stdout.buffer.write(pickle.dumps(uvloop.run(_run(schedule))))
+    answer(_run)

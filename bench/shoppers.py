@@ -10,11 +10,6 @@ at which it failed and is not tried again.
 from __future__ import annotations
 
 import asyncio
-import gc
-import pickle
-import resource
-import subprocess
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -22,8 +17,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import orjson
-import uvloop
 
+from bench.apart import answer, apart
 from bench.requests import post
 
 PROCESS_TIMEOUT_S = 120.0
@@ -138,13 +133,13 @@ async def _run(plan: ErrandPlan) -> Shopped:
             if problem is not None:
                 failed[problem] += 1
 
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_before_s = time.process_time()
     began_at_s, began_at = time.time(), time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for engine, simulator in wires:
             group.create_task(shop(engine, simulator))
     seconds = time.perf_counter() - began_at
-    used_by_now = resource.getrusage(resource.RUSAGE_SELF)
+    cpu_s = time.process_time() - cpu_before_s
 
     latencies_s.sort()
     return Shopped(
@@ -152,7 +147,7 @@ async def _run(plan: ErrandPlan) -> Shopped:
         seconds=seconds,
         done=len(latencies_s) - failed.total(),
         failed=dict(failed),
-        cpu_s=used_by_now.ru_utime + used_by_now.ru_stime - used.ru_utime - used.ru_stime,
+        cpu_s=cpu_s,
         p50_ms=latencies_s[len(latencies_s) // 2] * 1e3,
         p99_ms=latencies_s[len(latencies_s) * 99 // 100] * 1e3,
     )
@@ -160,19 +155,10 @@ async def _run(plan: ErrandPlan) -> Shopped:
 
 def shop(plan: ErrandPlan) -> Shopped:
     """Run the errands in a new process; raises when the process fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from bench.shoppers import main; main()"],
-        input=pickle.dumps(plan),
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=PROCESS_TIMEOUT_S,
-    )
-    shopped = pickle.loads(done.stdout)
+    shopped = apart("bench.shoppers", plan, timeout_s=PROCESS_TIMEOUT_S)
     assert isinstance(shopped, Shopped)
     return shopped
 
 
 def main() -> None:
-    plan = pickle.load(sys.stdin.buffer)
-    gc.disable()
-    sys.stdout.buffer.write(pickle.dumps(uvloop.run(_run(plan))))
+    answer(_run)

@@ -8,21 +8,15 @@ starts; it tells the CPU that it took and how far it fell behind itself. It refu
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
-import os
-import pickle
 import random
 import resource
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import uvloop
-
+from bench.apart import answer, apart
 from bench.machine import cpu_use
 from bench.saturation.arrivals import TICK_S, Arrivals, Stretch
 from bench.saturation.carriers import BROKEN, NOTHING_LEFT, PAID, Carrier, Connection, Shopper, Supply
@@ -143,15 +137,10 @@ class _Used:
         self.start()
 
     def start(self) -> None:
-        self._cpu_s, self._at_s = _cpu_s(), time.perf_counter()
+        self._cpu_s, self._at_s = time.process_time(), time.perf_counter()
 
     def share(self) -> float:
-        return (_cpu_s() - self._cpu_s) / (time.perf_counter() - self._at_s)
-
-
-def _cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+        return (time.process_time() - self._cpu_s) / (time.perf_counter() - self._at_s)
 
 
 async def _carriers(plan: FloodPlan, sender: _Sender) -> list[Connection | Shopper]:
@@ -180,23 +169,13 @@ async def _carriers(plan: FloodPlan, sender: _Sender) -> list[Connection | Shopp
 
 def flood(plan: FloodPlan) -> list[Flooded]:
     """Run the plan in a new process: what each stretch found, in order. Raises when the process fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from bench.saturation.sender import main; main()"],
-        input=pickle.dumps(plan),
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=sum(stretch.warm_s + stretch.measure_s for stretch in plan.stretches) + EXIT_TIMEOUT_S,
-    )
-    found = pickle.loads(done.stdout)
+    lasts_s = sum(stretch.warm_s + stretch.measure_s for stretch in plan.stretches)
+    found = apart("bench.saturation.sender", plan, timeout_s=lasts_s + EXIT_TIMEOUT_S)
     assert isinstance(found, list)
     return found
 
 
 def main() -> None:
-    plan = pickle.load(sys.stdin.buffer)
-    if plan.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {plan.core})
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard < CLIENT_FILES and hard > 0 else CLIENT_FILES, hard))
-    gc.disable()
-    sys.stdout.buffer.write(pickle.dumps(uvloop.run(_run(plan))))
+    answer(_run)
