@@ -2,7 +2,7 @@
 
 One transaction per order takes a unit from the one row that has them and inserts the order; every buyer
 waits for that row's lock. It is durable and never oversells, and it is what a shop does that trusts its
-database and nothing else. Like the other reference it leaves out limits, passes and repeats.
+database and nothing else. Like the other references it leaves out limits, passes and repeats.
 """
 
 from __future__ import annotations

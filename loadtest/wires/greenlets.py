@@ -4,7 +4,7 @@ A visit is a coroutine that never suspends: whatever takes time blocks its green
 meanwhile. So `finish` sends it once, and it runs to its end. Who is stopped (Locust kills the greenlet) feels it as
 `asyncio.CancelledError` inside the visit, as on the other engine.
 
-Why not the client of FastHttpUser: it costs four times the CPU of a plain socket for the same request
+Why not the client of FastHttpUser: it costs three times the CPU of this wire for the same request
 (docs/locust.md), and the generator shares its machine with what it measures. Connections are bounded per server; a
 phone that waits for one is waiting, and the time counts.
 """
@@ -33,7 +33,7 @@ from loadtest.wires.wording import answer_in, head_for, request_bytes
 T = TypeVar("T")
 
 CONNECTIONS_MAX = 384
-"""To one server, as on the other engine."""
+"""To one server. Fewer than on the other engine: a Locust has a worker for each core, and each worker has so many."""
 IDLE_MAX_S = 5.0
 """Shorter than any server keeps a silent connection."""
 PIECE_BYTES = 65_536
