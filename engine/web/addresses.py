@@ -33,7 +33,9 @@ class Addresses:
         peer = request.connection.peer
         if peer is None:
             return None
-        return self.client(peer, request.headers.get(FORWARDED_HEADER) if self._trusted else None)
+        # A proxy may write a line of its own below the one that the client wrote.
+        lines = request.headers.getall(FORWARDED_HEADER, None) if self._trusted else None
+        return self.client(peer, ",".join(lines) if lines else None)
 
     def client(self, peer: str, forwarded: str | None) -> str | None:
         """The same for a peer and the header it sent, if any."""

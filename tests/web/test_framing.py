@@ -1,6 +1,7 @@
 """Where one request ends and the next begins: no byte becomes a part of another request, and none is forgotten."""
 
 import asyncio
+import ipaddress
 import itertools
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.web.addresses import Addresses
 from engine.web.http import Later, Outcome, Request, Response, answer, take_body
 from engine.web.listening import listen
 from engine.web.routes import Route, RouteTable
@@ -19,6 +21,7 @@ from tests.web import raw
 PATIENCE_S = 10.0
 MANY = 40  # more than may wait on one connection
 LARGE = b"x" * 32_768
+BEHIND_A_PROXY = Addresses([ipaddress.ip_network("127.0.0.0/8")])
 
 
 def get(path: str, *fields: str) -> bytes:
@@ -50,6 +53,7 @@ class Echo:
             Route("GET", "/later/{text}", self._later),
             Route("GET", "/task/{text}", self._task),
             Route("GET", "/fields", lambda request: answer(sorted(request.headers))),
+            Route("GET", "/address", lambda request: answer(BEHIND_A_PROXY.of(request))),
             Route("GET", "/large", lambda _request: Response(LARGE)),
             Route("POST", "/body", self._body),
         ]
@@ -144,6 +148,11 @@ async def test_a_trailer_of_one_request_is_no_header_of_the_next(echo: Echo, pie
     following = get("/fields", "Connection: close")
     found = await raw.send(echo.url, *([chunked + following] if pieces == 1 else [chunked, following]))
     assert (found.status, b"Authorization" in found.sent) == (200, False)
+
+
+async def test_the_line_that_a_proxy_writes_below_that_of_the_client_is_the_one_that_counts(echo: Echo) -> None:
+    lines = ("X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2")
+    assert (await raw.send(echo.url, get("/address", *lines, "Connection: close"))).body == b'"192.0.2.2"'
 
 
 @pytest.mark.parametrize("protocol", ["websocket", "h2c"])
