@@ -7,14 +7,12 @@ database and nothing else. Like the other references it leaves out limits, passe
 
 from __future__ import annotations
 
-import argparse
 import secrets
-from collections.abc import AsyncIterator
 
-import asyncpg
 import orjson
-import uvloop
 from aiohttp import web
+
+from bench.reference.serving import POOL, application, held, serve, sold_out
 
 SCHEMA = """
 create table if not exists hot_stock (sku text primary key, avail integer not null) with (fillfactor = 50);
@@ -24,9 +22,6 @@ create table if not exists hot_orders (
 """
 TAKE = "update hot_stock set avail = avail - $2 where sku = $1 and avail >= $2 returning avail"
 INSERT = "insert into hot_orders (order_no, buyer, sku, quantity) values ($1, $2, $3, $4)"
-POSTGRES_CONNECTIONS = 10
-
-POOL: web.AppKey[asyncpg.Pool[asyncpg.Record]] = web.AppKey("pool", asyncpg.Pool)
 
 
 async def order(request: web.Request) -> web.Response:
@@ -38,40 +33,12 @@ async def order(request: web.Request) -> web.Response:
         left = await connection.fetchval(TAKE, item["sku"], item["quantity"])
         if left is not None:
             await connection.execute(INSERT, order_no, buyer, item["sku"], item["quantity"])
-    if left is None:
-        return web.Response(status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json")
-    return web.Response(status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json")
+    return held(order_no) if left is not None else sold_out()
 
 
 def build(*, postgres_url: str) -> web.Application:
-    async def store(app: web.Application) -> AsyncIterator[None]:
-        async with asyncpg.create_pool(
-            postgres_url, min_size=POSTGRES_CONNECTIONS, max_size=POSTGRES_CONNECTIONS
-        ) as pool:
-            app[POOL] = pool
-            yield
-
-    app = web.Application()
-    app.cleanup_ctx.append(store)
-    app.router.add_post("/orders", order)
-    return app
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--port", type=int, required=True)
-    arguments.add_argument("--postgres-url", required=True)
-    given = arguments.parse_args()
-    uvloop.install()
-    web.run_app(
-        build(postgres_url=given.postgres_url),
-        host="127.0.0.1",
-        port=given.port,
-        reuse_port=True,
-        access_log=None,
-        print=None,
-    )
+    return application(order, postgres_url=postgres_url)
 
 
 if __name__ == "__main__":
-    main()
+    serve(build, "postgres")

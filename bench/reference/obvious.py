@@ -8,15 +8,14 @@ unit: all of that would only make it slower, so leaving it out is in its favour.
 
 from __future__ import annotations
 
-import argparse
 import secrets
 from collections.abc import AsyncIterator
 
-import asyncpg
 import orjson
 import redis.asyncio
-import uvloop
 from aiohttp import web
+
+from bench.reference.serving import POOL, application, held, serve, sold_out
 
 TAKE = """
 local free = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -35,10 +34,8 @@ INSERT = "insert into obvious_orders (order_no, buyer, sku, quantity) values ($1
 # Fewer than the generator's connections, and a queue before them: the plain pool of redis-py raises
 # MaxConnectionsError under this load, and a reference that fails measures nothing.
 REDIS_CONNECTIONS = 32
-POSTGRES_CONNECTIONS = 10
 
 REDIS = web.AppKey("redis", redis.asyncio.Redis)
-POOL: web.AppKey[asyncpg.Pool[asyncpg.Record]] = web.AppKey("pool", asyncpg.Pool)
 TAKE_SHA = web.AppKey("take_sha", str)
 
 
@@ -48,49 +45,28 @@ async def order(request: web.Request) -> web.Response:
     app = request.app
     taken = await app[REDIS].evalsha(app[TAKE_SHA], 1, f"obvious:free:{item['sku']}", item["quantity"])
     if not taken:
-        return web.Response(status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json")
+        return sold_out()
     order_no = secrets.token_hex(16)
     buyer = request.headers["Authorization"]
     await app[POOL].execute(INSERT, order_no, buyer, item["sku"], item["quantity"])
-    return web.Response(status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json")
+    return held(order_no)
 
 
 def build(*, redis_url: str, postgres_url: str) -> web.Application:
-    async def stores(app: web.Application) -> AsyncIterator[None]:
+    async def counter(app: web.Application) -> AsyncIterator[None]:
         connections = redis.asyncio.BlockingConnectionPool.from_url(
             redis_url, max_connections=REDIS_CONNECTIONS, timeout=None
         )
-        async with (
-            redis.asyncio.Redis(connection_pool=connections) as client,
-            asyncpg.create_pool(postgres_url, min_size=POSTGRES_CONNECTIONS, max_size=POSTGRES_CONNECTIONS) as pool,
-        ):
-            app[REDIS], app[POOL] = client, pool
+        async with redis.asyncio.Redis(connection_pool=connections) as client:
+            app[REDIS] = client
             app[TAKE_SHA] = await client.script_load(TAKE)
             yield
             await connections.aclose()
 
-    app = web.Application()
-    app.cleanup_ctx.append(stores)
-    app.router.add_post("/orders", order)
+    app = application(order, postgres_url=postgres_url)
+    app.cleanup_ctx.append(counter)
     return app
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--port", type=int, required=True)
-    arguments.add_argument("--redis-url", required=True)
-    arguments.add_argument("--postgres-url", required=True)
-    given = arguments.parse_args()
-    uvloop.install()
-    web.run_app(
-        build(redis_url=given.redis_url, postgres_url=given.postgres_url),
-        host="127.0.0.1",
-        port=given.port,
-        reuse_port=True,
-        access_log=None,
-        print=None,
-    )
-
-
 if __name__ == "__main__":
-    main()
+    serve(build, "redis", "postgres")

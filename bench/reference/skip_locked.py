@@ -8,14 +8,12 @@ to be undone. Like the other references it leaves out limits, passes and repeats
 
 from __future__ import annotations
 
-import argparse
 import secrets
-from collections.abc import AsyncIterator
 
-import asyncpg
 import orjson
-import uvloop
 from aiohttp import web
+
+from bench.reference.serving import POOL, application, held, serve, sold_out
 
 SCHEMA = """
 create table if not exists unit_stock (
@@ -37,9 +35,6 @@ where unit_stock.unit_id = taken.unit_id
 returning unit_stock.unit_id
 """
 INSERT = "insert into unit_orders (order_no, buyer, sku, quantity) values ($1, $2, $3, $4)"
-POSTGRES_CONNECTIONS = 10
-
-POOL: web.AppKey[asyncpg.Pool[asyncpg.Record]] = web.AppKey("pool", asyncpg.Pool)
 
 
 class TooFew(Exception):
@@ -58,39 +53,13 @@ async def order(request: web.Request) -> web.Response:
                 raise TooFew
             await connection.execute(INSERT, order_no, buyer, item["sku"], item["quantity"])
     except TooFew:
-        return web.Response(status=409, body=orjson.dumps({"code": "SOLD_OUT"}), content_type="application/json")
-    return web.Response(status=201, body=orjson.dumps({"order_no": order_no}), content_type="application/json")
+        return sold_out()
+    return held(order_no)
 
 
 def build(*, postgres_url: str) -> web.Application:
-    async def store(app: web.Application) -> AsyncIterator[None]:
-        async with asyncpg.create_pool(
-            postgres_url, min_size=POSTGRES_CONNECTIONS, max_size=POSTGRES_CONNECTIONS
-        ) as pool:
-            app[POOL] = pool
-            yield
-
-    app = web.Application()
-    app.cleanup_ctx.append(store)
-    app.router.add_post("/orders", order)
-    return app
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--port", type=int, required=True)
-    arguments.add_argument("--postgres-url", required=True)
-    given = arguments.parse_args()
-    uvloop.install()
-    web.run_app(
-        build(postgres_url=given.postgres_url),
-        host="127.0.0.1",
-        port=given.port,
-        reuse_port=True,
-        access_log=None,
-        print=None,
-    )
+    return application(order, postgres_url=postgres_url)
 
 
 if __name__ == "__main__":
-    main()
+    serve(build, "postgres")
