@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from loadtest.crosscheck.shots import Measured, Shot
+from loadtest.recording.trust import BUSY_SHARE
 from loadtest.report.model import CrossCheck
 
 TOLERANCE = 0.05
@@ -20,8 +21,6 @@ CLOCK_MS = 0.25
 """Of a latency, either way: an answer is timed when its event loop comes to it, behind those that came with it."""
 WIDE = 3.0
 """A generator whose own rounds differ by more than this factor agrees with nearly everything."""
-BUSY_SHARE = 0.8
-"""Above this share of a core a generator may be what is measured."""
 FIGURES = ("per_s", "p50_ms", "p99_ms")
 
 

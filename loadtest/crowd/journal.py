@@ -16,6 +16,7 @@ from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Order, Phone
 from loadtest.recording.kinds import PAID
 from loadtest.recording.recorder import Recorder
+from loadtest.recording.trust import MISSED_S
 
 ORDER = "order"
 
@@ -29,10 +30,6 @@ class Stage(enum.Enum):
     HOLDING = "holding units"
     PAID = "paid"
     LEFT = "left"
-
-
-MISSED_S = 1.0
-"""Whoever sets out later than this after their moment was missed: the generator could not carry them."""
 
 
 class Journal:

@@ -42,6 +42,7 @@ from loadtest.books.verdict import Judgement, judge
 from loadtest.crowd.journal import Journal, percentile_ms
 from loadtest.demo.drop import SALE, DropRun, Plan
 from loadtest.demo.screen import Screen, summary
+from loadtest.recording.trust import BUSY_SHARE
 
 RUN = Path(".run")
 HOME = RUN / "demo"
@@ -55,9 +56,8 @@ ENVIRONMENT = {"FLOODGATE_LINE_CLAIM_WINDOW_S": "10", "FLOODGATE_LINE_PASS_SERVI
 """Times that belong to the hold: it is 12 s here and not ten minutes, so nobody is waited for a minute and a half, and
 nobody chooses for two."""
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BUSY_SHARE = 0.8
 LATE_P99_MS = 1000.0
-"""Above this share of one core, or with buyers that late, the generator may be what is measured."""
+"""With buyers that late, too, the generator may be what is measured."""
 
 
 def up_command(*, workers: int) -> list[str]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 from loadtest.lab.live import Live
+from loadtest.recording.trust import BUSY_SHARE, percentile
 from loadtest.report.model import Generator
 
-BUSY_SHARE = 0.8
-"""Of one core, at the 95th percentile of half seconds: above this the generator may be what is measured."""
 LATE_S = 0.5
 """Its clock striking so late at the 99th percentile of half seconds means that it waited for the processor."""
 
@@ -55,9 +51,3 @@ def generated(live: Live, *, engine: str, processes: int) -> Generator:
         was_the_limit=limit,
         words=words,
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of them does not exceed; 0 without any."""
-    ranked = sorted(values)
-    return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else 0.0

@@ -8,10 +8,8 @@ from loadtest.books.reckoning import NO_SETTINGS
 from loadtest.books.verdict import Judgement, judge
 from loadtest.lab.playing import Played
 from loadtest.recording.record import Record
+from loadtest.recording.trust import MISSED_SHARE_MAX
 from loadtest.report.model import Arrived, Audit, SloResult
-
-MISSED_MAX = 0.001
-"""The share of arrivals that a generator may fail to carry out in time."""
 
 
 def until(record: Record, at_s: float | None) -> Record:
@@ -28,8 +26,8 @@ def arrivals(record: Record) -> Arrived:
         intended=begun,
         missed=missed,
         share=round(share, 6),
-        allowed=MISSED_MAX,
-        holds=begun > 0 and share <= MISSED_MAX,
+        allowed=MISSED_SHARE_MAX,
+        holds=begun > 0 and share <= MISSED_SHARE_MAX,
     )
 
 

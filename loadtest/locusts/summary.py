@@ -10,10 +10,8 @@ from loadtest.crowd.protocol import Shop
 from loadtest.crowd.testimony import absorb
 from loadtest.locusts.handing import Handed
 from loadtest.recording.kinds import GOODPUTS, goodput_of
+from loadtest.recording.trust import BUSY_SHARE, MISSED_SHARE_MAX, percentile
 from loadtest.wires.port import Wire
-
-MISSED_SHARE_MAX = 0.001
-BUSY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class Summary:
             yield f"PROMISE BROKEN {count} times: {what}"
         if self.missing:
             yield f"The books of {len(self.missing)} workers are missing; nothing can be proved from the others"
-        if self.busiest > BUSY:
+        if self.busiest > BUSY_SHARE:
             yield f"THE GENERATOR WAS THE LIMIT: its busiest process used {self.busiest:.0%} of a core. Add workers"
 
 
@@ -65,9 +63,7 @@ def summary_of(handed: Handed, *, wire: Wire, shop: Shop) -> Summary:
         missed=handed.record.missed,
         complaints=dict(journal.complaints),
         missing=tuple(handed.missing),
-        busiest=max((_p95([beat.cpu_share for beat in beats]) for beats in handed.beats.values()), default=0.0),
+        busiest=max(
+            (percentile([beat.cpu_share for beat in beats], 0.95) for beats in handed.beats.values()), default=0.0
+        ),
     )
-
-
-def _p95(shares: list[float]) -> float:
-    return sorted(shares)[int(0.95 * len(shares))] if shares else 0.0

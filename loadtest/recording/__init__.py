@@ -3,4 +3,5 @@
 kinds     the words for requests and for goodput
 recorder  what one process hears
 record    all processes, one over the other
+trust     when a generator may be believed
 """

@@ -3,13 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.lab.honesty import BUSY_SHARE, LATE_S, generated, percentile
-from loadtest.lab.judging import MISSED_MAX, arrivals, until
+from loadtest.lab.honesty import LATE_S, generated
+from loadtest.lab.judging import arrivals, until
 from loadtest.lab.live import Live
 from loadtest.lab.talk import Moment
 from loadtest.lab.tally import TOLD_AFTER_S, Tally
 from loadtest.recording.record import Record
 from loadtest.recording.recorder import Recorder
+from loadtest.recording.trust import BUSY_SHARE, MISSED_SHARE_MAX, percentile
 
 
 def record_of(seconds: list[tuple[int, int, int]]) -> Record:
@@ -37,7 +38,7 @@ def live_of(shares: list[float], lags_s: list[float]) -> Live:
 def test_arrivals_hold_up_to_one_missed_in_a_thousand(hundreds: int, missed: int) -> None:
     arrived = arrivals(record_of([(5, 100 * hundreds, missed)]))
     assert (arrived.intended, arrived.missed) == (100 * hundreds + missed, missed)
-    assert arrived.holds == (arrived.intended > 0 and missed <= MISSED_MAX * arrived.intended)
+    assert arrived.holds == (arrived.intended > 0 and missed <= MISSED_SHARE_MAX * arrived.intended)
 
 
 def test_a_run_to_which_nobody_came_does_not_hold() -> None:
