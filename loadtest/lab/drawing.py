@@ -94,7 +94,7 @@ def _people(view: View) -> Table:
         Text(f"{view.outages:,}", "red" if view.outages else ""),
     ]
     if view.sample is not None and view.sample.line is not None:
-        heads += ["in the line", "called", "let in"]
+        heads += ["waiting", "called", "passes used"]
         cells += [Text(f"{count:,}", "bold") for count in view.sample.line]
     table.add_row(*(Text(head, "dim") for head in heads))
     table.add_row(*cells)

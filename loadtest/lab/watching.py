@@ -37,7 +37,7 @@ class Sample:
     stock: tuple[int, int, int] | None
     """free, held, sold: units of all SKUs."""
     line: tuple[int, int, int] | None
-    """waiting, called, admitted: people of all lanes."""
+    """waiting, called, admitted (passes used): people of all lanes."""
     orders: Mapping[str, int]
     redis_keys: int | None
 

@@ -13,7 +13,7 @@ Goodput = Literal["joins", "polls", "passes", "orders", "refusals", "checkouts",
 """joins      a place given, or shown again
 polls      the line document, or one's own place
 passes     the right to order
-orders     held: acknowledged after the ledger has it
+orders     held: acknowledged after the ledger has it; a repeated request gets its order again, and counts again
 refusals   an order answered no, with a code
 checkouts  the parameters for WeChat's cashier
 payments   orders that the engine called paid to their buyer"""

@@ -23,7 +23,10 @@ KIND_MEANINGS = {
     "joins": Term("a place in the line, given or shown again", "得到或再次看到排队位置"),
     "polls": Term("the line document, or one's own place", "读取排队公告或自己的位置"),
     "passes": Term("the right to order", "得到下单资格"),
-    "orders": Term("acknowledged after the ledger has it", "账本落库后才确认"),
+    "orders": Term(
+        "acknowledged after the ledger has it; asked again, the same order again",
+        "账本落库后才确认；重复请求得到同一订单",
+    ),
     "refusals": Term("an order answered no, with a reason", "下单被明确告知原因地拒绝"),
     "checkouts": Term("parameters for WeChat's cashier", "得到微信收银台参数"),
     "payments": Term("orders that their buyer saw as paid", "买家已看到支付成功的订单"),
@@ -54,7 +57,7 @@ AUDIT = {
     "oversold": Term("units oversold", "超卖数量"),
     "undersold": Term("units left though wanted", "该售未售"),
     "paid_orders": Term("paid orders", "已支付订单"),
-    "paid_fen": Term("paid, fen", "已收款，分"),
+    "paid_fen": Term("worth of the paid orders, fen", "已支付订单金额，分"),
     "refunded_fen": Term("refunded, fen", "已退款，分"),
     "lost_paid": Term("payments lost", "丢失的支付"),
     "double_paid": Term("paid twice", "重复支付"),
@@ -63,7 +66,7 @@ STOCK = {"free": Term("free", "可售"), "held": Term("held", "锁定"), "sold":
 LINE = {
     "waiting": Term("waiting", "等待"),
     "called": Term("called", "已叫号"),
-    "admitted": Term("admitted", "已放行"),
+    "admitted": Term("passes used", "已用资格"),
 }
 ENDS = {
     "paid": Term("paid", "已支付"),

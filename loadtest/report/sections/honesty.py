@@ -55,8 +55,8 @@ def honesty(report: Report) -> Section:
         element(
             "p",
             Term(
-                f"Engine: {generator.engine}, {generator.processes} processes. {generator.words}",
-                f"引擎：{generator.engine}，{generator.processes} 个进程。{generator.words}",
+                f"Generator: {generator.engine}, {generator.processes} processes. {generator.words}",
+                f"压测端：{generator.engine}，{generator.processes} 个进程。{generator.words}",
             ),
         )
     )

@@ -63,8 +63,8 @@ def line(report: Report) -> Section:
         if known(values)
     ]
     lead = Term(
-        "People of all lanes: who waits, who is called, who was let in to order.",
-        "所有通道合计：等待、已叫号、已放行的人数。",
+        "People of all lanes: who waits, who has been called, who has used their pass to order.",
+        "所有通道合计：等待、已叫号、已用资格下单的人数。",
     )
     if not curves or not timeline.t_s:
         return Section("line", title, [nothing(silence([]))], lead)
