@@ -163,13 +163,15 @@ class _Part:
         line = await self.process.stdout.readline()
         if not line:
             status = await self.process.wait()
-            raise GeneratorDied(f"{self.name} ended with status {status} before its people did{self._last_words()}")
+            raise GeneratorDied(f"{self.name} ended with status {status} before its people did{last_words(self._log)}")
         ((word, said),) = orjson.loads(line).items()
         return word, said
 
-    def _last_words(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        return "".join(f"\n    {line}" for line in lines) + f"\n  (log: {self._log})"
+
+def last_words(log: Path) -> str:
+    """The end of what a process wrote, to put behind a sentence."""
+    lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+    return "".join(f"\n    {line}" for line in lines) + f"\n  (log: {log})"
 
 
 async def _spawn(command: Sequence[str], log: IO[bytes]) -> asyncio.subprocess.Process:

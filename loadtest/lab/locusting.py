@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from loadtest.lab.generators import GeneratorDied
+from loadtest.lab.generators import GeneratorDied, last_words
 from loadtest.lab.live import Live
 from loadtest.lab.talk import Moment, Scene
 from loadtest.lab.target import OWN
@@ -18,7 +18,6 @@ from loadtest.profiles.profile import ClosedArrivals, Profile
 from loadtest.recording.record import Record
 
 END_S = 10.0
-TAIL_LINES = 12
 
 
 class LocustLoop:
@@ -58,7 +57,7 @@ class LocustLoop:
         # Its exit status is its own verdict; ours comes from its books.
         status = await self._process.wait()
         if not (self._books / "handed.json").exists():
-            raise GeneratorDied(f"Locust ended with status {status} and left no books{self._last_words()}")
+            raise GeneratorDied(f"Locust ended with status {status} and left no books{last_words(self._log)}")
 
     def _command(self, scene: Scene) -> list[str]:
         profile = self._profile
@@ -101,7 +100,3 @@ class LocustLoop:
                 Moment(beat.wall_s, beat.cpu_share, beat.lag_s, 0, {}, b"") for beat in beats
             ]
         return handed.record, handed.testimonies, handed.line_reads
-
-    def _last_words(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
-        return "".join(f"\n    {line}" for line in lines) + f"\n  (log: {self._log})"

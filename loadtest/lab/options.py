@@ -53,10 +53,6 @@ class Options:
     plain: bool
     cross_checks: bool
 
-    @property
-    def is_own_stack(self) -> bool:
-        return self.target is None and self.stack is None
-
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(

@@ -71,13 +71,13 @@ async def run(plan: Plan, lines: asyncio.StreamReader) -> None:
         drop = replace(drop, opens_at=wire.now() + scene.opens_at_s - time.time())
         home = asyncio.Event()
         pulse = Pulse(crowd)
-        helpers = [asyncio.create_task(work) for work in _beside(drop, pulse, lines, home)]
+        beside = [asyncio.create_task(work) for work in _beside(drop, pulse, lines, home)]
         try:
             await crowd.play(wire, shop, drop, home=home)
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            for one in beside:
+                one.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
         wall_offset_s = time.time() - wire.now()
     crowd.recorder.finish()
     say(pulse.moment().line())
