@@ -27,7 +27,7 @@ from loadtest.lab.playing import Chapter, Played, Playing
 from loadtest.lab.screen import Screen
 from loadtest.lab.searches.driving import StopWhen, search
 from loadtest.lab.selling import with_own_tiers
-from loadtest.locusts.fitting import fitted
+from loadtest.profiles.fitting import fitted
 from loadtest.profiles.profile import Profile
 from loadtest.report.model import CrossCheck, Report
 from loadtest.wires.loop import LoopWire

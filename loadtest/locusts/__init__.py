@@ -33,7 +33,6 @@ Modules:
   director, collecting    the master: decides a round, gathers its books
   player, rounds          each worker: plays its part; one round in one process
   terms                   what a round is played by, sent from the master to the workers
-  fitting                 a story's people in front of the sale that is there
   users, arrivals         Locust's users; the open loop in one process
   shapes, heights         Locust's shapes; their curves
   handing                 the books of a round, on their way and in a folder

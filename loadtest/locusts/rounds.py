@@ -21,10 +21,10 @@ from loadtest.crowd.protocol import Shop
 from loadtest.crowd.scene import set_scene
 from loadtest.crowd.testimony import pack
 from loadtest.locusts.board import Row, rows_since
-from loadtest.locusts.fitting import fitted, only_bots, only_public
 from loadtest.locusts.handing import Beat, Books
 from loadtest.locusts.terms import Terms
 from loadtest.profiles.casting import Visitor, cast, member, newcomer
+from loadtest.profiles.fitting import fitted, only_bots, only_public
 from loadtest.profiles.profile import Profile
 from loadtest.recording.record import Record
 from loadtest.recording.recorder import Recorder, timed_as

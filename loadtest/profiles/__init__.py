@@ -5,6 +5,7 @@ profile                what a file may say, with bounds; `tables`, `people` and 
 loading                finding, reading, changing, and every mistake in words
 casting                who comes: everybody drawn from the seed
 curves                 when they come
+fitting                the same people in front of another sale than the story's
 sale_file              the sale as an organizer would apply it
 manual                 the chapters of docs/profiles.md
 """

@@ -2,8 +2,8 @@
 
 from loadtest.crowd.population import Persona
 from loadtest.crowd.protocol import Sale, Sku
-from loadtest.locusts.fitting import fitted, only_bots, only_public
 from loadtest.profiles.casting import newcomer
+from loadtest.profiles.fitting import fitted, only_bots, only_public
 from loadtest.profiles.loading import load
 
 STORY = load("concert-drop")
