@@ -122,6 +122,8 @@ class Connection(BaseProtocol):
             serving.content.set_exception(ConnectionResetError("the connection is gone"))
         if self.stream is not None:
             self.stream.end()
+        # Both know us: memory is given back now, and not when the collector comes by, which it seldom does here.
+        self._parser = self._serving = None
         self.server.gone(self)
 
     def eof_received(self) -> None:

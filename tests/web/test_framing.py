@@ -1,6 +1,7 @@
 """Where one request ends and the next begins: no byte becomes a part of another request, and none is forgotten."""
 
 import asyncio
+import gc
 import ipaddress
 import itertools
 import socket
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.web.addresses import Addresses
+from engine.web.connection import Connection
 from engine.web.http import Later, Outcome, Request, Response, answer, take_body
 from engine.web.listening import listen
 from engine.web.routes import Route, RouteTable
@@ -189,3 +191,27 @@ async def test_a_client_that_takes_nothing_is_gone_after_a_while_however_little_
         assert not connection.writing_paused
         async with asyncio.timeout(PATIENCE_S):
             await echo.listener._left.wait()
+
+
+def connections_in_memory() -> int:
+    return sum(type(one) is Connection for one in gc.get_objects())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [get("/later/x"), get("/now/x", "Connection: close"), get("/fields")[:-2], b"\0"],
+    ids=["kept", "closed", "half a head", "not HTTP"],
+)
+async def test_a_connection_that_is_gone_is_forgotten_without_the_collector(echo: Echo, sent: bytes) -> None:
+    gc.collect()
+    before = connections_in_memory()
+    gc.disable()
+    try:
+        async with raw.connection(echo.url) as (reader, writer):
+            writer.write(get("/now/x") + sent)
+            await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            await echo.listener._left.wait()
+        assert connections_in_memory() == before
+    finally:
+        gc.enable()
