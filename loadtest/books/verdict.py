@@ -24,48 +24,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-MOVES: Mapping[str, frozenset[str]] = {
-    "held": frozenset({"paying", "released", "paid", "refunding"}),
-    "paying": frozenset({"paid", "closing", "refunding"}),
-    "closing": frozenset({"released", "paid", "refunding"}),
-    "released": frozenset({"paid", "refunding"}),
-    "paid": frozenset({"refunding"}),
-    "refunding": frozenset({"refunded", "refund_failed", "paid"}),
-    "refund_failed": frozenset({"refunding", "refunded", "paid"}),
-    "refunded": frozenset(),
-}
+from loadtest.crowd.told import MOVES, Told, reachable
+
 HOLDING = frozenset({"held", "paying", "closing"})
 OWNING = HOLDING | {"paid"}
 EXAMPLES_MAX = 3
 """A reason names this many orders and counts the rest."""
-
-
-def reachable(state: str) -> frozenset[str]:
-    """The state itself and every state that an order told to be in it may be in later."""
-    seen = {state}
-    todo = [state]
-    while todo:
-        for following in MOVES.get(todo.pop(), ()):
-            if following not in seen:
-                seen.add(following)
-                todo.append(following)
-    return frozenset(seen)
-
-
-@dataclass(slots=True)
-class Told:
-    """One acknowledged order as its buyer knows it; `state` is the last one the engine told."""
-
-    openid: str
-    order_no: str
-    units: tuple[tuple[str, int], ...]
-    amount_fen: int
-    deadline_ms: int
-    state: str
-    transactions: set[str] = field(default_factory=set)
-    """What WeChat told the buyer's phone, once for each payment that it called successful."""
 
 
 @dataclass(frozen=True, slots=True)

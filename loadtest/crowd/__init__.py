@@ -18,6 +18,7 @@ What they do it with:
   scene        what everybody of one process shares before the first comes
 What is remembered:
   journal      what happened, as the buyers saw it
+  told         one order as its buyer was told of it
   testimony    the same in a form that travels between processes
   calls        when the document called whom
   fairness     whether the line was fair, measured from outside

@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtest.books.verdict import Told
 from loadtest.crowd.cdn import LineCache, Screen
 from loadtest.crowd.journal import Journal, Stage
 from loadtest.crowd.line import LineDocument, Pass
@@ -22,6 +21,7 @@ from loadtest.crowd.paying import Till
 from loadtest.crowd.population import NOW, Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
 from loadtest.crowd.tapping import Tapping
+from loadtest.crowd.told import Told
 from loadtest.crowd.waiting import Left, Waiting
 from loadtest.wires.port import Outage
 

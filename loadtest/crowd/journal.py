@@ -10,10 +10,10 @@ import enum
 from collections import Counter
 from collections.abc import Sequence
 
-from loadtest.books.verdict import Told, reachable
 from loadtest.crowd.fairness import Claiming
 from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Order, Phone
+from loadtest.crowd.told import Told, reachable
 from loadtest.recording.kinds import PAID
 from loadtest.recording.recorder import Recorder
 from loadtest.recording.trust import MISSED_S

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loadtest.books.verdict import Told
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.population import Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Wallet
+from loadtest.crowd.told import Told
 
 FOLLOW_FIRST_S = 0.4
 FOLLOW_MAX_S = 2.0

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from loadtest.books.verdict import Told, reachable
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.line import Pass
 from loadtest.crowd.population import Behaviour, Persona
 from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
+from loadtest.crowd.told import Told, reachable
 from loadtest.crowd.waiting import Left, Waiting
 
 ANY_TIME = frozenset({"SOLD_OUT", "HELD_BY_OTHERS", "TOO_FEW_LEFT", "PAUSED"})

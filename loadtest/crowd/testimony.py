@@ -12,11 +12,11 @@ from typing import Any, cast
 
 import msgpack
 
-from loadtest.books.verdict import Told
 from loadtest.crowd.fairness import Claiming
 from loadtest.crowd.journal import Journal, Stage
 from loadtest.crowd.line import Place
 from loadtest.crowd.protocol import Phone, Shop
+from loadtest.crowd.told import Told
 from loadtest.wires.port import Wire
 
 INSTANTS = ("called_s", "asked_s", "told_to_wait_s", "asked_in_vain_s", "asked_well_s", "admitted_s")

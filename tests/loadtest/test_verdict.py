@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from engine.orders import states
-from loadtest.books.verdict import MOVES, Booked, Facts, Ledgered, Stock, Told, judge, reachable
+from loadtest.books.verdict import Booked, Facts, Ledgered, Stock, judge
+from loadtest.crowd.told import MOVES, Told, reachable
 
 BUYERS = ("anna", "bo", "chen")
 
