@@ -16,7 +16,7 @@ from loadtest.lab.watching import Sample
 
 DONE = frozenset({"settling", "audit"})
 """Nobody asks any more."""
-BAR_WIDTH = 40
+BAR_WIDTH = 28
 SOLD, HELD, FREE = "green", "yellow", "bright_black"
 HOT = 0.8
 """Of one core: shown in yellow."""
@@ -27,7 +27,7 @@ WEBS_MAX = 4
 def line(view: View) -> str:
     """Everything of a moment in one line, aligned with the lines before it."""
     clock = " " * 9 if view.clock_s is None else f"{view.clock_s:+7.1f} s"
-    words = [f"{clock} {view.chapter:<8} came {view.arrived:>6,}"]
+    words = [f"{clock} {view.chapter:<8} came {_count(view.arrived):>6}"]
     if view.missed:
         words.append(f"MISSED {view.missed:,}")
     if view.sample is not None and view.sample.stock is not None:
@@ -42,10 +42,15 @@ def line(view: View) -> str:
     if view.outages:
         words.append(f"outages {view.outages:,}")
     if view.chapter not in DONE:
-        words.append(f"cpu gen {view.generator_cpu:.0%}")
+        if view.generator_cpu is not None:
+            words.append(f"cpu gen {view.generator_cpu:.0%}")
         if (web := _busiest(view.sample, "web")) is not None:
             words.append(f"web {web:.0%}")
     return " | ".join(words)
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _ms(value: float | None) -> str:
@@ -84,12 +89,12 @@ def panel(view: View) -> RenderableType:
 
 def _people(view: View) -> Table:
     table = Table.grid(padding=(0, 2))
-    heads = ["people", "came", "on their way", "missed", "outages"]
+    heads = ["people", "came", "underway", "missed", "outages"]
     expected = f"{view.expected:,}" if view.expected else "-"
     cells = [
         Text(expected),
-        Text(f"{view.arrived:,}", "bold"),
-        Text(f"{view.underway:,}", "bold"),
+        Text(_count(view.arrived), "bold"),
+        Text(_count(view.underway), "bold"),
         Text(f"{view.missed:,}", "bold red" if view.missed else ""),
         Text(f"{view.outages:,}", "red" if view.outages else ""),
     ]
@@ -154,7 +159,7 @@ def _processors(view: View) -> Table:
     webs = [name for name in groups if name.startswith("web")]
     if len(webs) > WEBS_MAX:
         groups[f"busiest of {len(webs)} web"] = max(groups.pop(name) for name in webs)
-    lag = Text(f"{view.generator_lag_s * 1000:.0f} ms")
+    lag = Text(_ms(None if view.generator_lag_s is None else view.generator_lag_s * 1000))
     cells = [("CPU", Text()), ("generator", _share(view.generator_cpu)), ("its lag", lag)]
     cells += [(name, _share(share)) for name, share in groups.items()]
     table.add_row(*(Text(name, "dim") for name, _ in cells))
@@ -162,5 +167,7 @@ def _processors(view: View) -> Table:
     return table
 
 
-def _share(share: float) -> Text:
+def _share(share: float | None) -> Text:
+    if share is None:
+        return Text("-")
     return Text(f"{share:.0%}", "bold yellow" if share > HOT else "")

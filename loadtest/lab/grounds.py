@@ -73,6 +73,18 @@ def environment(profile: Profile) -> dict[str, str]:
     return {f"FLOODGATE_{name}": str(value) for name, value in settings.items()}
 
 
+def own_times(profile: Profile) -> str | None:
+    """What to know about a ground that was there before: its times did not follow the pace of the people. None where
+    the people do not hurry."""
+    if profile.scale.pace <= 1:
+        return None
+    times = " ".join(f"{name}={value}" for name, value in environment(profile).items())
+    return (
+        f"People hurry {profile.scale.pace:g} times, and this stack keeps its own times. Whoever is called and never "
+        f"comes is waited for, and units may be left over at the end. Start it with {times}, or play with --pace 1"
+    )
+
+
 def floodgate() -> list[str]:
     """The engine's command of this installation."""
     script = Path(sys.executable).with_name("floodgate")

@@ -19,7 +19,7 @@ from loadtest.lab import folder as folders
 from loadtest.lab import target
 from loadtest.lab.assembling import Circumstances, assembled
 from loadtest.lab.generators import Generator, OpenLoop
-from loadtest.lab.grounds import GivenGround, StackGround, own_stack
+from loadtest.lab.grounds import GivenGround, StackGround, own_stack, own_times
 from loadtest.lab.locusting import LocustLoop
 from loadtest.lab.machine import machine, versions
 from loadtest.lab.options import Options, OptionsInvalid
@@ -55,6 +55,8 @@ class Lab:
         """The report, its folder, and whether there is a verdict at all."""
         began, host = time.monotonic(), machine()
         self._ground, missing = await grounded(self._options, self._profile)
+        if not isinstance(self._ground, Stack) and self._options.sale is None:
+            self._say_of_times()
         folders.RUNS.mkdir(parents=True, exist_ok=True)
         self._folder = folders.fresh(self._profile, given=self._options.out, at=self._started_at)
         folders.keep_profile(self._profile, self._folder)
@@ -92,6 +94,12 @@ class Lab:
         report = assembled(found, around)
         folders.write(report, found.played.record, self._folder)
         return report, self._folder, has_verdict(report, missing)
+
+    def _say_of_times(self) -> None:
+        """To a sale that is there people are fitted; to a stack's own times nobody can be."""
+        if (known := own_times(self._profile)) is not None:
+            self._notes.append(known)
+            self._screen.say(known)
 
     async def _play(self, profile: Profile, *, mark: str, stop_when: StopWhen | None = None) -> Played:
         """One play of several, perhaps: with a sale and SKUs of its own, so that none is judged by another's."""

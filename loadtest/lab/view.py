@@ -24,14 +24,15 @@ class View:
     """Seconds since the opening; None while it is not set."""
     expected: int
     """People who are still to come or have come; 0 where nobody knows."""
-    arrived: int
+    arrived: int | None
+    """None while no process of the generator has told of anybody; Locust tells only when it is over."""
     missed: int
-    underway: int
+    underway: int | None
     outages: int
     kinds: Mapping[str, KindSoFar]
     sample: Sample | None
-    generator_cpu: float
-    generator_lag_s: float
+    generator_cpu: float | None
+    generator_lag_s: float | None
     notes: tuple[str, ...]
 
 
@@ -47,13 +48,13 @@ def view_of(profile: Profile, chapter: Chapter, tally: Tally) -> View:
         chapter=chapter.name,
         clock_s=None if chapter.opens_at_s is None else now_s - chapter.opens_at_s,
         expected=sum(stages.values()),
-        arrived=tally.arrived,
+        arrived=tally.arrived if heard is not None and heard.record.seconds else None,
         missed=tally.missed,
-        underway=sum(moment.underway for moment in moments),
+        underway=sum(moment.underway for moment in moments) if moments else None,
         outages=tally.outages,
         kinds=tally.kinds(),
         sample=seen[-1] if seen else None,
-        generator_cpu=max((moment.cpu_share for moment in moments), default=0.0),
-        generator_lag_s=max((moment.lag_s for moment in moments), default=0.0),
+        generator_cpu=max((moment.cpu_share for moment in moments), default=None),
+        generator_lag_s=max((moment.lag_s for moment in moments), default=None),
         notes=tuple(chapter.notes[-NOTES_MAX:]),
     )

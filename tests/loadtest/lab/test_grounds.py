@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.catalog.sale_file import parse_sale_file, sku_ids
 from loadtest.books.stack import StackError, addresses_in
-from loadtest.lab.grounds import StackGround, environment
+from loadtest.lab.grounds import StackGround, environment, own_times
 from loadtest.lab.selling import with_own_tiers
 from loadtest.profiles import loading
 from loadtest.profiles.profile import Profile, Tier
@@ -33,6 +33,16 @@ def test_skus_that_were_apart_stay_apart_and_are_names_of_tiers(names: list[str]
     marked = with_own_tiers(DROP.model_copy(update={"sale": sale}), mark=MARK).sale.tiers
     assert len({tier.id for tier in marked}) == len(names)
     assert [Tier.model_validate(tier.model_dump()) for tier in marked] == marked
+
+
+def test_people_who_hurry_on_a_stack_that_does_not_are_told_with_which_settings_it_would() -> None:
+    told = own_times(DROP)
+    assert told is not None
+    assert all(f"{name}={value}" in told for name, value in environment(DROP).items())
+
+
+def test_people_who_do_not_hurry_need_no_settings() -> None:
+    assert own_times(DROP.model_copy(update={"scale": DROP.scale.model_copy(update={"pace": 1.0})})) is None
 
 
 @given(st.floats(1, 1000))
