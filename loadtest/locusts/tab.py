@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from flask import Blueprint, Response, request
 
-from loadtest.locusts.view import KINDS, View
+from loadtest.locusts.view import View
+from loadtest.report.words import KINDS
 
 if TYPE_CHECKING:
     from locust.web import WebUI
@@ -73,8 +74,7 @@ def add(web_ui: WebUI, director: Director, *, local: Player | None) -> None:
 
 
 def _add_table(response: Response, view: View) -> None:
-    goodput = view.goodput()
-    rows = [{"kind": f"{english} {chinese}", **goodput[kind].row()} for kind, (english, chinese) in KINDS.items()]
+    rows = [{"kind": f"{KINDS[kind].en} {KINDS[kind].zh}", **one.row()} for kind, one in view.goodput().items()]
     document: dict[str, Any] = response.get_json()
     response.set_data(orjson.dumps({**document, "extended_stats": [{"key": KEY, "data": rows}]}))
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loadtest.locusts.board import ARRIVED, MISSED, OUTAGES, Board
 from loadtest.recording.kinds import GOODPUTS, Goodput
+from loadtest.report.words import KINDS
 
 if TYPE_CHECKING:
     from loadtest.locusts.director import Director
     from loadtest.locusts.player import Player
 
-KINDS: Mapping[Goodput, tuple[str, str]] = {
-    "joins": ("Joins", "排队"),
-    "polls": ("Polls", "查询"),
-    "passes": ("Passes", "放行"),
-    "orders": ("Orders held", "锁票订单"),
-    "refusals": ("Refusals", "拒绝"),
-    "checkouts": ("Checkouts", "发起支付"),
-    "payments": ("Payments", "支付成功"),
-}
 NOW_S = 3
 """Now is the mean of so many whole seconds."""
 REPORTED_AFTER_S = 3
@@ -66,7 +57,7 @@ class View:
             "story_zh": terms.profile["story"]["title_zh"] if terms else "",
             "phase": newest.phase if newest else "",
             "goodput": [
-                {"kind": kind, "title": KINDS[kind][0], "title_zh": KINDS[kind][1], "series": rate.series, **rate.row()}
+                {"kind": kind, "title": KINDS[kind].en, "title_zh": KINDS[kind].zh, "series": rate.series, **rate.row()}
                 for kind, rate in self.goodput().items()
             ],
             "people": {"came": total[ARRIVED], "missed": total[MISSED], "outages": total[OUTAGES]},

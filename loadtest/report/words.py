@@ -87,7 +87,7 @@ ENDS = {
     "met an outage too long": Term("met an outage too long", "故障过久而离开"),
 }
 EXTRA = {
-    "breakpoint": Term("Breakpoint", "崩溃点"),
+    "breakpoint": Term("Breakpoint", "极限点"),
     "overload": Term("Overload", "过载"),
     "soak": Term("Soak", "长时间稳定性"),
 }

@@ -50,12 +50,12 @@
     return make("div", { class: "head" },
       make("b", {}, live.sale || "—", ...(live.phase ? [" · " + live.phase] : [])),
       make("span", {}, `${live.story} ${live.story_zh}`),
-      make("span", {}, `${number(live.people.came)} came 人次`),
+      make("span", {}, `${number(live.people.came)} came 已到`),
       make("span", { class: live.people.missed ? "bad" : "" }, `${number(live.people.missed)} missed 未发出`),
       make("span", { class: live.people.outages ? "bad" : "" }, `${number(live.people.outages)} outages 故障`),
       ...(live.generators.length
         ? [make("span", { class: busiest > 0.8 ? "bad" : "" },
-            `generator 压测机 ${Math.round(busiest * 100)} % of a core, ${number(late)} ms late`)]
+            `generator 压测端 ${Math.round(busiest * 100)} % of a core, ${number(late)} ms late`)]
         : []));
   };
 
@@ -78,7 +78,7 @@
     }));
   };
 
-  const key = () => make("p", { class: "key" }, ...[["free", "free 可售"], ["held", "held 锁定"], ["sold", "sold 售出"]]
+  const key = () => make("p", { class: "key" }, ...[["free", "free 可售"], ["held", "held 锁定"], ["sold", "sold 已售"]]
     .map(([kind, text]) => make("span", {}, make("i", { class: kind }), text)));
 
   const draw = (live) => {
@@ -95,8 +95,8 @@
       make("h2", {}, ...both("Stock", "库存")), key(), stock(live),
       make("h2", {}, ...both("Line", "队列")),
       make("div", { class: "grid" },
-        card("Waiting", "等候", number(line.waiting), line.series, ["people not called yet 尚未叫到"]),
-        card("Called", "已叫到", number(line.called), null, ["positions so far 累计名次"]),
+        card("Waiting", "等待", number(line.waiting), line.series, ["people not called yet 尚未叫号"]),
+        card("Called", "已叫号", number(line.called), null, ["positions so far 累计名次"]),
         card("Rate", "放行速度", number(line.rate_per_s), null, ["people a second 人/秒"])));
     root.replaceChildren(...parts);
   };
