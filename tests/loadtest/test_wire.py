@@ -144,15 +144,18 @@ async def test_the_answer_of_a_cancelled_request_reaches_nobody_else(
     wire: LoopWire, server: tuple[Misbehaving, URL]
 ) -> None:
     behaviour, url = server
+    asked, gone = asyncio.Event(), asyncio.Event()
 
-    async def slowly(number: int, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.1)
+    async def once_nobody_waits(number: int, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await gone.wait()
         await ok(number, writer)
 
-    behaviour.answer = slowly
+    behaviour.answer = once_nobody_waits
     abandoned = asyncio.create_task(wire.ask("read", "GET", url))
-    await asyncio.sleep(0.05)
+    await asked.wait()
     abandoned.cancel()
+    gone.set()
 
     assert (await wire.ask("read", "GET", url)).body == {"number": 2}
 
