@@ -175,6 +175,10 @@ def interleave(rounds: int, *measures: Callable[[], float]) -> list[list[float]]
     return found
 
 
+def order_count(stack: Stack, sale: str) -> int:
+    return int(stack.ask_ledger("select count(*) from orders where sale_id = $1", sale))
+
+
 def paid_count(stack: Stack, sale: str) -> int:
     return int(stack.ask_ledger("select count(*) from orders where sale_id = $1 and state = 'paid'", sale))
 

@@ -12,11 +12,11 @@ from bench.figures.common import (
     Bench,
     RoundSpoilt,
     interleave,
+    order_count,
 )
 from bench.micro.claims import SKU, fresh_claims, let_through
 from bench.report import Figure, figure
 from bench.sales import OPEN
-from bench.stack import Stack
 from engine.config.settings import Stock as StockSettings
 from engine.infra.keys import SaleKeys
 from engine.infra.redis import open_redis
@@ -58,7 +58,7 @@ def durable_rate(bench: Bench, name: str = "orders", *, measure_s: float | None 
     """Orders per second of one round, each told 201 after its COMMIT, each in the ledger."""
     stack, pace = bench.stack, bench.pace
     send = buyers.orders(stack, OPEN, int(pace.orders_per_s_max * (pace.warm_s + (measure_s or pace.measure_s))))
-    rows, ran = _order_count(stack, OPEN), stack.scripts()
+    rows, ran = order_count(stack, OPEN), stack.scripts()
     measured = bench.load(
         name,
         port=stack.port,
@@ -72,7 +72,7 @@ def durable_rate(bench: Bench, name: str = "orders", *, measure_s: float | None 
     told = measured.statuses_all[201]
     scripts, script_us = (now - before for now, before in zip(stack.scripts(), ran, strict=True))
     bench.notes[name] = f"{script_us / told:.1f} us in Redis scripts per order, {told / scripts:.0f} orders per script"
-    written = _order_count(stack, OPEN) - rows
+    written = order_count(stack, OPEN) - rows
     if written != told:
         raise RoundSpoilt(f"{told} buyers were told 201, but the ledger has {written} new orders")
     return measured.per_s
@@ -119,7 +119,3 @@ def redis_time(bench: Bench) -> list[Figure]:
             at_most=True,
         )
     ]
-
-
-def _order_count(stack: Stack, sale: str) -> int:
-    return int(stack.ask_ledger("select count(*) from orders where sale_id = $1", sale))

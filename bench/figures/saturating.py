@@ -9,13 +9,13 @@ import dataclasses
 
 from bench import buyers, requests
 from bench.crowds import queue_up
-from bench.figures.common import WEB_WORKERS, Bench, paid_count, server_core
+from bench.figures.common import WEB_WORKERS, Bench, order_count, paid_count, server_core
 from bench.figures.flooding import CONNECTIONS_EACH, Kind, saturate
+from bench.figures.lining import FEW_PEOPLE
 from bench.figures.reading import sell_out
 from bench.report import Figure
 from bench.sales import FEW, LIVE, OPEN, SOLD_OUT
 
-FEW_PEOPLE = 1000
 # Fewer than the payments that two workers start at a time.
 SHOPPERS = 128
 # Three requests, and WeChat between them; WeChat itself waits so long for one answer.
@@ -47,7 +47,7 @@ ORDERS = Kind(
     per_s_max=25_000,
     alone=False,
     connections=WEB_WORKERS * CONNECTIONS_EACH,
-    written=lambda bench: int(bench.stack.ask_ledger("select count(*) from orders where sale_id = $1", OPEN)),
+    written=lambda bench: order_count(bench.stack, OPEN),
 )
 # Nobody stands before the server: four times as many connections as it works on at a time, so that it has to refuse.
 CROWDED_ORDERS = dataclasses.replace(

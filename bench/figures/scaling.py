@@ -14,12 +14,12 @@ from statistics import median
 from bench import buyers, requests
 from bench.crowds import queue_up
 from bench.figures.common import Bench
+from bench.figures.lining import FEW_PEOPLE
 from bench.figures.ordering import durable_rate
 from bench.report import Figure, Scaled
 from bench.sales import FEW, LIVE
 
 COUNTS = (1, 2, 4, 8)
-FEW_PEOPLE = 1000
 
 
 def worker_counts() -> list[int]:
