@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtest.report.model import Audit, Report, SloResult
+from loadtest.report.words import MEASURES, named
 
 REASONS_MAX = 12
 GOOD, BAD, DOUBTFUL = "green", "red", "yellow"
@@ -55,7 +56,7 @@ def _promises(report: Report) -> Table:
         sign = "≤" if "at most" in one.words else "≥"
         table.add_row(
             Text(mark, colour),
-            f"{one.kind} {one.measure.removesuffix('_ms')}",
+            f"{one.kind} {named(one.measure, MEASURES).en}",
             f"{sign} {said(one, one.bound)}",
             Text("nothing" if one.found is None else said(one, one.found), "" if one.holds else f"bold {BAD}"),
         )

@@ -4,8 +4,11 @@ somebody gave. All of them look alike to the rest of the lab (`books.stack.Groun
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +62,23 @@ def own_stack(profile: Profile, *, home: Path, log: Path) -> Stack:
         *("--simulator", SIMULATOR_OPTIONS),
     ]
     return Stack(command, home=home, log=log, environment=environment(profile))
+
+
+@contextlib.contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """A second run must not delete the home of a stack that is just starting for the first. Raises StackError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(
+                f"another run has the lab's stack in {folder}: wait until it is over, or play on another with --stack"
+            ) from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def environment(profile: Profile) -> dict[str, str]:

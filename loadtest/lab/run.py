@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ from loadtest.lab import folder as folders
 from loadtest.lab import target
 from loadtest.lab.assembling import Circumstances, assembled
 from loadtest.lab.generators import Generator, OpenLoop
-from loadtest.lab.grounds import GivenGround, StackGround, own_stack, own_times
+from loadtest.lab.grounds import GivenGround, StackGround, only_run, own_stack, own_times
 from loadtest.lab.locusting import LocustLoop
 from loadtest.lab.machine import machine, versions
 from loadtest.lab.options import Options, OptionsInvalid
@@ -53,8 +54,12 @@ class Lab:
 
     async def go(self) -> tuple[Report, Path, bool]:
         """The report, its folder, and whether there is a verdict at all."""
-        began, host = time.monotonic(), machine()
         self._ground, missing = await grounded(self._options, self._profile)
+        with only_run(folders.RUNS) if isinstance(self._ground, Stack) else contextlib.nullcontext():
+            return await self._run(missing)
+
+    async def _run(self, missing: Sequence[str]) -> tuple[Report, Path, bool]:
+        began, host = time.monotonic(), machine()
         if not isinstance(self._ground, Stack) and self._options.sale is None:
             self._say_of_times()
         folders.RUNS.mkdir(parents=True, exist_ok=True)

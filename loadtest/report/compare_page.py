@@ -23,6 +23,11 @@ STRIP = (0.5, 2.0)
 _LOOKS = {Meaning.BETTER: "better yes", Meaning.WORSE: "worse no"}
 _NAMED = Size(right=30)
 
+ONE_RUN = Term(
+    "Spread unknown: one run on each side has no spread. Compare several of each to know what a ratio means.",
+    "波动未知：两侧各只有一次运行，无法得知波动。请每侧比较多次运行，才能判断比值的意义。",
+)
+
 
 def page(
     a_words: str,
@@ -41,6 +46,8 @@ def page(
         pairs([("A", _side(a_words, a)), ("B", _side(b_words, b))]),
         _summary(rows),
     ]
+    if any(row.meaning is Meaning.SPREAD_UNKNOWN for row in rows):
+        header.append(element("p", ONE_RUN))
     if found:
         header.append(element("h3", Term("Beside what was to be compared", "除比较对象外")))
         header.append(bullets([["⚠ ", one.words] for one in found], class_="warning bare"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.catalog.sale_file import parse_sale_file, sku_ids
 from loadtest.books.stack import StackError, addresses_in
-from loadtest.lab.grounds import StackGround, environment, own_times
+from loadtest.lab.grounds import StackGround, environment, only_run, own_times
 from loadtest.lab.selling import with_own_tiers
 from loadtest.profiles import loading
 from loadtest.profiles.profile import Profile, Tier
@@ -33,6 +33,17 @@ def test_skus_that_were_apart_stay_apart_and_are_names_of_tiers(names: list[str]
     marked = with_own_tiers(DROP.model_copy(update={"sale": sale}), mark=MARK).sale.tiers
     assert len({tier.id for tier in marked}) == len(names)
     assert [Tier.model_validate(tier.model_dump()) for tier in marked] == marked
+
+
+def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
+    with only_run(tmp_path), pytest.raises(StackError, match="another run has the lab's stack"), only_run(tmp_path):
+        pass
+
+
+def test_a_run_after_the_first_is_welcome(tmp_path: Path) -> None:
+    for _ in range(2):
+        with only_run(tmp_path):
+            assert (tmp_path / "lock").exists()
 
 
 def test_people_who_hurry_on_a_stack_that_does_not_are_told_with_which_settings_it_would() -> None:

@@ -107,6 +107,11 @@ def test_the_page_warns_of_what_differs(runs: Path, tmp_path: Path) -> None:
     assert "⚠ The runs ask different things" in Document((tmp_path / "c.html").read_text(encoding="utf-8")).text
 
 
+def test_the_page_of_one_run_on_each_side_says_what_that_is_worth(runs: Path, tmp_path: Path) -> None:
+    main([str(runs / "before/0"), str(runs / "after/0"), "--html", str(tmp_path / "c.html")])
+    assert "one run on each side has no spread" in Document((tmp_path / "c.html").read_text(encoding="utf-8")).text
+
+
 def test_a_page_that_cannot_be_written_is_said(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(runs / "before"), str(runs / "after"), "--html", str(tmp_path / "no" / "c.html")]) == 2
     assert "cannot be written" in capsys.readouterr().err
