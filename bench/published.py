@@ -19,6 +19,9 @@ from typing import Any
 
 import orjson
 
+from loadtest.demo.__main__ import parse as parse_demo
+from loadtest.storm.__main__ import parse as parse_storm
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 NUMBERS = ROOT / "docs" / "numbers.md"
@@ -54,7 +57,7 @@ def figures(bench: Document) -> str:
     """The table of the bench."""
     day = bench["measured_at"][:10]
     lines = [
-        f"Measured on {day}: {bench['machine']}.",
+        f"Measured on {day}: {bench['machine']}; load average before it {bench['load_before']:.1f}.",
         "",
         "| figure | measured | yardstick of the same run | ratio (spread) | goal |",
         "|---|---|---|---|---|",
@@ -118,8 +121,11 @@ def peers(bench: Document) -> str:
 
 
 def demo(report: Document) -> str:
+    usual = parse_demo([])
+    changed = {"--buyers": report["buyers"]} if report["buyers"] != usual.buyers else {}
     return (
-        f"`make demo`: {report['buyers']:,} buyers, {report['lobby_size']:,} of them in the lobby, "
+        f"`{_command('make demo', 'DEMO_OPTIONS', changed)}`: "
+        f"{report['buyers']:,} buyers, {report['lobby_size']:,} of them in the lobby, "
         f"{report['capacity']:,} tickets: {report['duration_s']:.0f} s from start to audit, up to "
         f"{report['orders_per_s']:,} orders in a second, order p50 {report['order_p50_ms']:.0f} ms and "
         f"p99 {report['order_p99_ms']:.0f} ms, refusal p50 {report['refusal_p50_ms']:.0f} ms; "
@@ -130,14 +136,23 @@ def demo(report: Document) -> str:
 
 
 def storm(report: Document) -> str:
-    told = report["callbacks"]
+    told, plan, usual = report["callbacks"], report["plan"], parse_storm([])
+    chosen = {"--orders": (plan["orders"], usual.orders), "--kill": (plan["kill_every_s"] or 0, usual.kill)}
+    changed = {option: was for option, (was, default) in chosen.items() if was != default}
     return (
-        f"`make payment-storm`: {report['paid']:,} orders paid in {report['paying_s']:.0f} s, "
+        f"`{_command('make payment-storm', 'STORM_OPTIONS', changed)}`: "
+        f"{report['paid']:,} orders paid in {report['paying_s']:.0f} s, "
         f"{report['duration_s']:.0f} s from start to audit, {len(report['killed'])} processes killed with -9, "
         f"{told['lost']:,} notices never sent, {told['late']:,} late, {told['duplicates']:,} doubled: "
         f"{report['lost']} lost, {report['double']} double, {report['unresolved']} unresolved, "
         f"{report['reconcile_differences']} differences to WeChat's bill."
     )
+
+
+def _command(make: str, variable: str, changed: Mapping[str, float]) -> str:
+    """What repeats a run: the bare command only where nothing was changed."""
+    options = " ".join(f"{option} {value:g}" for option, value in changed.items())
+    return f'{make} {variable}="{options}"' if options else make
 
 
 def drop(report: Document) -> str:
@@ -149,7 +164,7 @@ def drop(report: Document) -> str:
     )
     books = report["audit"]["figures"]
     return (
-        f"`floodgate loadtest {report['story']['name']}`: {'pass' if report['passed'] else 'fail'}; "
+        f"`{report['command']}`: {'pass' if report['passed'] else 'fail'}; "
         f"{report['arrived']['intended']:,} people, {report['arrived']['missed']} missed; {held}; "
         f"{books['oversold']} oversold, {books['lost_paid']} paid and lost; the busiest generator process used "
         f"{report['generator']['cpu_share_p95']:.0%} of a core."

@@ -22,6 +22,14 @@ def test_a_changed_figure_changes_the_text() -> None:
     assert "p99 98765 ms" in rendered(README, changed)
 
 
+def test_a_run_is_told_with_the_options_that_it_had() -> None:
+    kept = reports()
+    block = "<!-- numbers:demo -->\n<!-- /numbers -->"
+    assert "`make demo`: 6,000 buyers" in rendered(block, {**kept, "demo": {**kept["demo"], "buyers": 6000}})
+    fewer = rendered(block, {**kept, "demo": {**kept["demo"], "buyers": 60}})
+    assert '`make demo DEMO_OPTIONS="--buyers 60"`: 60 buyers' in fewer
+
+
 def test_a_block_without_a_report_is_an_error() -> None:
     with pytest.raises(KeyError):
         rendered("<!-- numbers:demo -->\n<!-- /numbers -->", {})
