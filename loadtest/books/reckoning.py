@@ -20,9 +20,10 @@ from loadtest.books.draw import PROOF, DrawEvidence, keep, position_in, verify
 from loadtest.books.stack import Ground
 from loadtest.books.verdict import Booked, Facts, Ledgered, Stock
 from loadtest.books.watch import Watch
+from loadtest.crowd.answers import Refusal, Sale
 from loadtest.crowd.fairness import Fairness, fairness_of
 from loadtest.crowd.journal import Journal
-from loadtest.crowd.protocol import Phone, Refusal, Sale
+from loadtest.crowd.protocol import Phone
 from loadtest.wires.port import Outage, Wire
 
 SETTLE_MAX_S = 25.0

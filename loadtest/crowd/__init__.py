@@ -12,7 +12,7 @@ What they do:
   tapping      the order button, and what one finger does on it
   paying       the held order: paid in time, late, never, or given back
 What they do it with:
-  protocol     the mini program's side of the HTTP API
+  protocol     the mini program's side of the HTTP API; `answers` reads what comes back
   line         the line document and one's own place
   cdn          how phones come by the document: through a CDN, or each from the engine
   scene        what everybody of one process shares before the first comes

@@ -14,12 +14,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadtest.crowd.answers import Order, Refusal, Sale
 from loadtest.crowd.cdn import LineCache, Screen
 from loadtest.crowd.journal import Journal, Stage
 from loadtest.crowd.line import LineDocument, Pass
 from loadtest.crowd.paying import Till
 from loadtest.crowd.population import NOW, Behaviour, Persona
-from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
+from loadtest.crowd.protocol import Phone
 from loadtest.crowd.tapping import Tapping
 from loadtest.crowd.told import Told
 from loadtest.crowd.waiting import Left, Waiting

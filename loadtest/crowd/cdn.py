@@ -12,9 +12,10 @@ from typing import Protocol
 
 from yarl import URL
 
+from loadtest.crowd.answers import Refusal
 from loadtest.crowd.calls import Calls
 from loadtest.crowd.line import LineDocument, line_from
-from loadtest.crowd.protocol import Phone, Refusal
+from loadtest.crowd.protocol import Phone
 from loadtest.wires.port import Outage, Wire
 
 REFRESH_S = 0.25

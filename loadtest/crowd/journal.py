@@ -10,9 +10,10 @@ import enum
 from collections import Counter
 from collections.abc import Sequence
 
+from loadtest.crowd.answers import Order
 from loadtest.crowd.fairness import Claiming
 from loadtest.crowd.line import Pass, Place
-from loadtest.crowd.protocol import Order, Phone
+from loadtest.crowd.protocol import Phone
 from loadtest.crowd.told import Told, reachable
 from loadtest.recording.kinds import PAID
 from loadtest.recording.recorder import Recorder

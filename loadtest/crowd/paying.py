@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from loadtest.crowd.answers import Order, Refusal, Wallet
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.population import Behaviour, Persona
-from loadtest.crowd.protocol import Order, Phone, Refusal, Wallet
+from loadtest.crowd.protocol import Phone
 from loadtest.crowd.told import Told
 
 FOLLOW_FIRST_S = 0.4

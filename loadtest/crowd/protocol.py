@@ -1,4 +1,4 @@
-"""The mini program's side of the HTTP API: what a phone sends, and what the answers mean.
+"""The mini program's side of the HTTP API: what a phone sends. What comes back is read in `answers.py`.
 
 Refusals are values with a code; an outage raises. Every write carries what makes its repetition harmless (the
 Idempotency-Key of an order, the place of a join), because the wire repeats it after a 503, a timeout or a broken
@@ -18,64 +18,12 @@ from zlib import crc32
 import orjson
 from yarl import URL
 
+from loadtest.crowd.answers import Order, Refusal, Wallet, order_from, refusal_from, wallet_from
 from loadtest.crowd.line import Pass, Place, place_from
 from loadtest.wires.port import Body, Reply, Signal, T, Wire
 
 LOGIN_ATTEMPTS = 10
 CARRIER_ADDRESSES = 512
-PAID_BEFORE = "已支付"
-"""How WeChat's cashier refuses an order that is paid: an earlier answer was lost on the way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The engine's no: a stable code, and the wait after which asking again may help."""
-
-    status: int
-    code: str
-    retry_after_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sku:
-    sku: str
-    session: str
-    title: str
-    price_fen: int
-    per_order_max: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    sale: str
-    title: str
-    event: str
-    opens_ms: int
-    closes_ms: int
-    hold_s: int
-    per_buyer_max: int
-    skus: tuple[Sku, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    order_no: str
-    state: str
-    amount_fen: int
-    deadline_ms: int
-    units: tuple[tuple[str, int], ...]
-    """(sku, quantity) of each item."""
-    sale: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wallet:
-    """What `wx.requestPayment` told the mini program; the money itself is only in WeChat's ledger."""
-
-    is_paid: bool
-    """The phone was told that it is paid, now or before; an untold payment reads False."""
-    result: str
-    transaction_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +139,7 @@ class Phone:
             if reply.status == 200:
                 self._show(reply.body["seal"])
                 return None
-            refusal = _refusal_from(reply)
+            refusal = refusal_from(reply)
         return refusal
 
     def _show(self, seal: str) -> None:
@@ -201,7 +149,7 @@ class Phone:
     async def line(self) -> Body | Refusal:
         """The shared document, from the engine itself."""
         reply = await self._ask("line", "GET", self._shop.line)
-        return reply.body if reply.status == 200 else _refusal_from(reply)
+        return reply.body if reply.status == 200 else refusal_from(reply)
 
     async def join(self, *, lane: str | None = None, shown: str | None = None) -> Place | Refusal:
         """Stand in the line, or get the same place again; `shown` is the seal of one that was given before. No lane is
@@ -209,28 +157,28 @@ class Phone:
         asked = {"lane": lane, "place": shown}
         body = orjson.dumps({name: value for name, value in asked.items() if value is not None})
         reply = await self._ask("join", "POST", self._shop.places, headers=self._headers, body=body)
-        return place_from(reply.body) if reply.status in (200, 201) else _refusal_from(reply)
+        return place_from(reply.body) if reply.status in (200, 201) else refusal_from(reply)
 
     async def where(self, place: Place) -> Place | Refusal:
         """The same place with what is known of it now: the position, once the draw is made."""
         reply = await self._ask(
             "where", "GET", self._shop.my_place, headers={**self._headers, "Floodgate-Place": place.seal}
         )
-        return place_from(reply.body) if reply.status == 200 else _refusal_from(reply)
+        return place_from(reply.body) if reply.status == 200 else refusal_from(reply)
 
     async def proof(self, place: Place) -> Body | Refusal:
         """What shows that this place took part in the draw."""
         reply = await self._ask(
             "proof", "GET", self._shop.proof, headers={**self._headers, "Floodgate-Place": place.seal}
         )
-        return reply.body if reply.status == 200 else _refusal_from(reply)
+        return reply.body if reply.status == 200 else refusal_from(reply)
 
     async def claim(self, place: Place) -> Pass | Refusal:
         reply = await self._ask(
             "pass", "POST", self._shop.passes, headers={**self._headers, "Floodgate-Place": place.seal}
         )
         if reply.status != 200:
-            return _refusal_from(reply)
+            return refusal_from(reply)
         return Pass(reply.body["pass"], reply.body["ends_ms"])
 
     async def order(self, admission: Pass, *, key: str, items: object) -> Order | Refusal:
@@ -242,12 +190,12 @@ class Phone:
             headers={**self._headers, "Floodgate-Pass": admission.seal, "Idempotency-Key": key},
             body=orjson.dumps({"items": items}),
         )
-        return order_from(reply.body) if reply.status in (200, 201) else _refusal_from(reply)
+        return order_from(reply.body) if reply.status in (200, 201) else refusal_from(reply)
 
     async def payment(self, order_no: str) -> Body | Refusal:
         """The parameters for `wx.requestPayment`."""
         reply = await self._ask("payment", "POST", self._shop.order / order_no / "payment", headers=self._headers)
-        return reply.body if reply.status == 200 else _refusal_from(reply)
+        return reply.body if reply.status == 200 else refusal_from(reply)
 
     async def pay(self, parameters: Body, *, behaviour: str = "pay") -> Wallet:
         """`wx.requestPayment`. After an Outage nobody here knows whether WeChat took the money.
@@ -260,7 +208,7 @@ class Phone:
             self._shop.wallet_pay,
             body=orjson.dumps({"openid": self.openid, **parameters, "behaviour": behaviour}),
         )
-        return _wallet_from(reply)
+        return wallet_from(reply)
 
     async def pay_regardless(self, order_no: str) -> Wallet:
         """The anomaly that WeChat's state machine rules out and a drill needs: money for a closed order."""
@@ -270,16 +218,16 @@ class Phone:
             self._shop.wallet_pay_regardless,
             body=orjson.dumps({"out_trade_no": order_no}),
         )
-        return _wallet_from(reply)
+        return wallet_from(reply)
 
     async def read(self, order_no: str) -> Order | Refusal:
         reply = await self._ask("read", "GET", self._shop.order / order_no, headers=self._headers)
-        return order_from(reply.body) if reply.status == 200 else _refusal_from(reply)
+        return order_from(reply.body) if reply.status == 200 else refusal_from(reply)
 
     async def orders(self) -> list[Order] | Refusal:
         reply = await self._ask("list", "GET", self._shop.order, headers=self._headers)
         if reply.status != 200:
-            return _refusal_from(reply)
+            return refusal_from(reply)
         return [order_from(order) for order in reply.body["orders"]]
 
     async def say_done(self, order_no: str) -> None:
@@ -295,7 +243,7 @@ class Phone:
             headers={**self._headers, "Idempotency-Key": key},
             body=orjson.dumps({"items": items}),
         )
-        return None if reply.status in (200, 201) else _refusal_from(reply)
+        return None if reply.status in (200, 201) else refusal_from(reply)
 
     async def listed(self) -> list[Body]:
         """One's own orders as the engine words them; none after a refusal."""
@@ -306,7 +254,7 @@ class Phone:
         """The state of the cancelled order: `released`, or `closing` when a payment was under way."""
         reply = await self._ask("cancel", "DELETE", self._shop.order / order_no, headers=self._headers)
         if reply.status not in (200, 202):
-            return _refusal_from(reply)
+            return refusal_from(reply)
         return str(reply.body.get("state", "released" if reply.status == 200 else "closing"))
 
 
@@ -314,41 +262,3 @@ def address_of(openid: str) -> str:
     """Where the balancer in front of the engine saw this phone. A carrier puts many people behind one address."""
     number = crc32(openid.encode()) % CARRIER_ADDRESSES
     return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-
-
-def _refusal_from(reply: Reply) -> Refusal:
-    after = reply.body.get("retry_after_ms")
-    return Refusal(reply.status, reply.outcome, after if isinstance(after, int) else None)
-
-
-def _wallet_from(reply: Reply) -> Wallet:
-    result = str(reply.body.get("result", reply.status))
-    is_paid = result == "ok" or PAID_BEFORE in result
-    return Wallet(is_paid=is_paid, result=result, transaction_id=reply.body.get("transaction_id"))
-
-
-def order_from(body: Body) -> Order:
-    return Order(
-        order_no=body["order_no"],
-        state=body["state"],
-        amount_fen=body["amount_fen"],
-        deadline_ms=body["deadline_ms"],
-        units=tuple((item["sku"], item["quantity"]) for item in body["items"]),
-        sale=body.get("sale", ""),
-    )
-
-
-def sale_from(body: Body) -> Sale:
-    return Sale(
-        sale=body["sale"],
-        title=body["title"],
-        event=str(body["event"]["title"] if isinstance(body["event"], dict) else body["event"]),
-        opens_ms=body["opens_ms"],
-        closes_ms=body["closes_ms"],
-        hold_s=body["hold_s"],
-        per_buyer_max=body["per_buyer_max"],
-        skus=tuple(
-            Sku(row["sku"], row["session"], row["title"], row["price_fen"], row["per_order_max"])
-            for row in body["skus"]
-        ),
-    )

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import time
 
+from loadtest.crowd.answers import Sale, sale_from
 from loadtest.crowd.buyer import Drop
 from loadtest.crowd.cdn import Cdn, Direct, LineCache
 from loadtest.crowd.journal import Journal
-from loadtest.crowd.protocol import Sale, Shop, sale_from
+from loadtest.crowd.protocol import Shop
 from loadtest.wires.port import Outage, Wire
 
 SALE_MAX_S = 10.0

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from loadtest.crowd.answers import Order, Refusal, Sale
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.line import Pass
 from loadtest.crowd.population import Behaviour, Persona
-from loadtest.crowd.protocol import Order, Phone, Refusal, Sale
+from loadtest.crowd.protocol import Phone
 from loadtest.crowd.told import Told, reachable
 from loadtest.crowd.waiting import Left, Waiting
 

@@ -13,12 +13,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadtest.crowd.answers import Refusal
 from loadtest.crowd.cdn import REFRESH_S, LineCache, Screen
 from loadtest.crowd.fairness import Claiming
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.line import LineDocument, Pass, Place
 from loadtest.crowd.population import Persona
-from loadtest.crowd.protocol import Phone, Refusal
+from loadtest.crowd.protocol import Phone
 
 AGAIN = frozenset({"NOT_YOUR_TURN", "NO_ROOM", "NOT_OPEN", "DRAWING", "PAUSED", "TOO_OFTEN"})
 """Not now: ask again when told."""

@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 from yarl import URL
 
+from loadtest.crowd.answers import Sale
 from loadtest.crowd.line import line_from
-from loadtest.crowd.protocol import Sale, Shop
+from loadtest.crowd.protocol import Shop
 from loadtest.crowd.scene import read_sale
 from loadtest.lab import target
 from loadtest.lab.target import TargetRefused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.crowd.protocol import Sale
+from loadtest.crowd.answers import Sale
 from loadtest.profiles.profile import Profile, Tier
 
 PACE_MAX = 1000.0

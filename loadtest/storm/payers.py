@@ -12,8 +12,9 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
+from loadtest.crowd.answers import Order, Refusal
 from loadtest.crowd.line import Pass, Place
-from loadtest.crowd.protocol import Order, Phone, Refusal, Shop
+from loadtest.crowd.protocol import Phone, Shop
 from loadtest.wires.port import Outage, Wire
 
 ORDERS_PER_PHONE = 4

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from loadtest.crowd.answers import Order, Refusal
 from loadtest.crowd.bots.forgeries import forgery
 from loadtest.crowd.bots.robot import Robot
 from loadtest.crowd.line import Pass, Place
-from loadtest.crowd.protocol import Order, Phone, Refusal
+from loadtest.crowd.protocol import Phone
 from loadtest.crowd.tapping import ANY_TIME
 
 TRIES_EVERY_S = 0.4

@@ -6,9 +6,10 @@ look themselves.
 
 from __future__ import annotations
 
+from loadtest.crowd.answers import Order, Refusal
 from loadtest.crowd.bots.robot import Robot
 from loadtest.crowd.line import Pass
-from loadtest.crowd.protocol import Order, Phone, Refusal
+from loadtest.crowd.protocol import Phone
 from loadtest.crowd.tapping import ANY_TIME
 from loadtest.crowd.told import Told
 from loadtest.crowd.waiting import Left, Waiting

@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections.abc import Collection
 
+from loadtest.crowd.answers import Order, Refusal
 from loadtest.crowd.bots.bot import KINDS_PREFIX, Bot
 from loadtest.crowd.buyer import Drop, arrive
 from loadtest.crowd.journal import Stage
 from loadtest.crowd.line import Place
 from loadtest.crowd.population import NOW, Behaviour, Persona
-from loadtest.crowd.protocol import Order, Phone, Refusal, Shop
+from loadtest.crowd.protocol import Phone, Shop
 from loadtest.crowd.waiting import AGAIN, SOON_MS, Waiting
 from loadtest.wires.port import Outage, Wire
 

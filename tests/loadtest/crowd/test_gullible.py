@@ -9,12 +9,13 @@ import pytest
 from aiohttp import web
 
 from loadtest.crowd.acting import act
+from loadtest.crowd.answers import Sale, Sku
 from loadtest.crowd.bots.forgeries import encoded
 from loadtest.crowd.buyer import Drop
 from loadtest.crowd.cdn import Direct, LineCache
 from loadtest.crowd.journal import Journal
 from loadtest.crowd.line import Pass, line_from, place_from
-from loadtest.crowd.protocol import Phone, Sale, Shop, Sku
+from loadtest.crowd.protocol import Phone, Shop
 from loadtest.wires.loop import LoopWire
 from tests.loadtest.crowd.conftest import bots
 

@@ -1,7 +1,7 @@
 """A story's people in front of another sale than the story's."""
 
+from loadtest.crowd.answers import Sale, Sku
 from loadtest.crowd.population import Persona
-from loadtest.crowd.protocol import Sale, Sku
 from loadtest.profiles.casting import newcomer
 from loadtest.profiles.fitting import fitted, only_bots, only_public
 from loadtest.profiles.loading import load
