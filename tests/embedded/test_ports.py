@@ -1,7 +1,10 @@
 """Ports: free, and promised to one process at a time, whether its server listens yet or not."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,25 +12,34 @@ from engine.embedded import ports
 from engine.embedded.ports import claim, free_ports
 
 TELL = """
-import sys
+import pathlib, sys
 from engine.embedded import ports
 ports.PORTS = range(*map(int, sys.argv[1:3]))
+ports.LOCKS = pathlib.Path(sys.argv[3])
 print(*ports.free_ports(), flush=True)
 sys.stdin.read()
 """
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> range:
-    """So few ports that two who choose by luck would meet, and none that anybody else chooses from."""
+def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[range]:
+    """So few ports that two who choose by luck would meet, and none that anybody else chooses from. They are promised
+    in a file of this test's own: the same tests run beside each other would hold them until their processes end."""
     few = range(ports.PORTS.start - 40, ports.PORTS.start)
     monkeypatch.setattr(ports, "PORTS", few)
-    return few
+    monkeypatch.setattr(ports, "LOCKS", tmp_path / "ports.lock")
+    monkeypatch.setattr(ports, "_promised", set())
+    shared = ports._locks()
+    ports._locks.cache_clear()
+    yield few
+    if (own := ports._locks()) is not None and own != shared:
+        os.close(own)
+    ports._locks.cache_clear()
 
 
 def other(few: range) -> "subprocess.Popen[str]":
     """A process that takes every port it is given, and keeps them until its standard input ends."""
-    command = [sys.executable, "-c", TELL, str(few.start), str(few.stop)]
+    command = [sys.executable, "-c", TELL, str(few.start), str(few.stop), str(ports.LOCKS)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
