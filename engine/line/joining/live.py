@@ -18,7 +18,7 @@ from engine.line.joining.roster import Roster, unpack_kept
 from engine.line.joining.scripts import NEED_BLOCK, NEED_LOBBY, NOT_DRAWN, Joined, JoinScripts
 from engine.line.place import Place
 
-EXTEND_TRIES = 10  # another worker may use up a block that is smaller than its batches
+EXTEND_TRIES = 40  # another worker may use up a block that is smaller than its batches, again and again
 
 
 class LiveDesk:
