@@ -130,8 +130,8 @@ def read(arguments: argparse.Namespace) -> Options:
             raise OptionsInvalid("--target needs --wechat: the simulator that this engine talks to")
         if arguments.sale is None and arguments.config is None:
             raise OptionsInvalid("--target needs --config, to apply the sale, or --sale, the id of one that is new")
-        if arguments.workers is not None:
-            raise OptionsInvalid("--workers is for a stack that the lab starts; the target has the workers that it has")
+    if arguments.workers is not None and (arguments.stack is not None or arguments.target is not None):
+        raise OptionsInvalid("--workers is for a stack that the lab starts; this one has the workers that it has")
     if arguments.config is not None and arguments.target is None:
         raise OptionsInvalid("--config belongs to --target; a stack brings its own settings")
     if arguments.config is not None and not arguments.config.is_file():

@@ -34,6 +34,7 @@ MISTAKES = [
     (["concert-drop", "--target", "http://127.0.0.1:1", "--wechat", "http://127.0.0.1:2"], "--target needs --config"),
     (["concert-drop", "--config", "floodgate.toml"], "--config belongs to --target"),
     (["concert-drop", "--stack", "here", "--keep"], "--keep is for a stack that the lab starts"),
+    (["concert-drop", "--stack", "here", "--workers", "3"], "--workers is for a stack that the lab starts"),
     (["concert-drop", "--stack", "here"], "no stack runs in here"),
 ]
 
