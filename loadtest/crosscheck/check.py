@@ -30,19 +30,17 @@ GRACE_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """An address that anybody may read again and again. `path`: as the report calls it. `flat_out`: also as fast as
-    it goes, not only at the rate."""
+    """An address that anybody may read again and again. `path`: as the report calls it."""
 
     path: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    flat_out: bool = False
 
 
 async def cross_check(
     reads: Sequence[Read], *, seconds: int = 1, rounds: int = 3, rate_per_s: int = 400, cache: Path = CACHE
 ) -> list[CrossCheck]:
-    """One row for each read, and one more for those that are read flat out.
+    """One row for each read.
 
     It takes about 2 x rounds x (1.5 + rows x (seconds + 0.5)) seconds. `rate_per_s` becomes a multiple of CONNECTIONS.
     Raises NotMade where the other generator cannot be had or does not work.
@@ -51,9 +49,11 @@ async def cross_check(
     ours = [sys.executable, "-m", "loadtest.crosscheck.ours"]
     rate_per_s = max(1, round(rate_per_s / CONNECTIONS)) * CONNECTIONS
     plan = [
-        (read, Shot(url=read.url, headers=read.headers, connections=CONNECTIONS, rate_per_s=rate, seconds=seconds))
+        (
+            read,
+            Shot(url=read.url, headers=read.headers, connections=CONNECTIONS, rate_per_s=rate_per_s, seconds=seconds),
+        )
         for read in reads
-        for rate in ((rate_per_s, 0) if read.flat_out else (rate_per_s,))
     ]
     # Whatever compiles itself while it runs, on either side, does so in a first shot that nobody judges.
     warm_up = replace(plan[0][1], rate_per_s=0, lead_s=0.0, seconds=WARM_UP_S)

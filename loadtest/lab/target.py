@@ -12,6 +12,7 @@ import asyncio
 import ipaddress
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -59,16 +60,24 @@ def is_loopback(host: str) -> bool:
 
 async def prove_engine(url: URL) -> None:
     """One polite request: is this Floodgate? Raises TargetRefused."""
-    document = await _fetched(url / "openapi.json")
-    if document.get("info", {}).get("title") != ENGINE_TITLE:
+    refuse_stranger(url, await _fetched(url / "openapi.json"))
+
+
+async def prove_simulator(url: URL) -> None:
+    """Is this Floodgate's WeChat simulator? Raises TargetRefused."""
+    refuse_other_wechat(url, await _fetched(url / "_admin/faults"))
+
+
+def refuse_stranger(url: URL, described: Mapping[str, Any]) -> None:
+    """Pure, from its /openapi.json. Raises TargetRefused."""
+    if described.get("info", {}).get("title") != ENGINE_TITLE:
         raise TargetRefused(
             f"{url} is not Floodgate: its /openapi.json describes something else. Nothing more was sent"
         )
 
 
-async def prove_simulator(url: URL) -> None:
-    """Is this Floodgate's WeChat simulator? Raises TargetRefused."""
-    knobs = await _fetched(url / "_admin/faults")
+def refuse_other_wechat(url: URL, knobs: Mapping[str, Any]) -> None:
+    """Pure, from its /_admin/faults. Raises TargetRefused."""
     if "callback_loss" not in knobs:
         raise TargetRefused(
             f"{url} is not Floodgate's WeChat simulator: it has no knobs. A load test never meets the real WeChat"

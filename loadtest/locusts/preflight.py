@@ -57,12 +57,9 @@ def check(wishes: Wishes, *, host: str) -> None:
 
 def look(wire: GreenletWire, wishes: Wishes, *, host: str, story: Profile) -> Found:
     """Ask the target who it is and what it sells. Raises TargetRefused, WishInvalid."""
-    if _document(wire, URL(host) / "openapi.json").get("info", {}).get("title") != target.ENGINE_TITLE:
-        raise TargetRefused(
-            f"{host} is not Floodgate: its /openapi.json describes something else. Nothing more was sent"
-        )
-    if "callback_loss" not in _document(wire, URL(wishes.wechat_url) / "_admin/faults"):
-        raise TargetRefused(f"{wishes.wechat_url} is not Floodgate's WeChat simulator. Nobody loads the real WeChat")
+    engine, wechat = URL(host), URL(wishes.wechat_url)
+    target.refuse_stranger(engine, _document(wire, engine / "openapi.json"))
+    target.refuse_other_wechat(wechat, _document(wire, wechat / "_admin/faults"))
     shop = Shop.at(public_url=host, wechat_url=wishes.wechat_url, sale=wishes.sale)
     try:
         sale = finish(read_sale(wire, shop))
