@@ -1,12 +1,14 @@
 -- Money at the ledger: payments, notices, late and wrong money. Every statement that moves an order names the states
 -- it may come from; callers check what moved. `skus` is touched last and in the order of its ids, as in the order book.
+-- An order is found by its number alone: with the sale beside it, a plan made while the table is small may take the
+-- sale's index, and read all orders of the sale for each one.
 
 -- name: start_payments
 -- The account is chosen once: the order keeps the one it began with, else its sale names it, else the caller does.
 -- An account that is not ours begins nothing: nobody could ask about the order or close it, and its units would stay
 -- held for ever.
 with wanted as (
-    select o.order_no, o.sale_id, w.buyer, coalesce(o.mchid, s.mchid, w.mchid) as mchid
+    select o.order_no, w.buyer, coalesce(o.mchid, s.mchid, w.mchid) as mchid
     from unnest($1::text[], $2::bytea[], $3::bigint[], $4::text[]) as w (order_no, buyer, now_ms, mchid)
     join orders o on o.order_no = w.order_no and o.buyer = w.buyer
         and o.deadline > to_timestamp(w.now_ms / 1000.0)
@@ -18,7 +20,7 @@ set state = case when w.mchid = any($6::text[]) then 'paying' else o.state end, 
     next_check_at = case when w.mchid = any($6::text[]) then coalesce(o.next_check_at, now() + interval '5 seconds')
                     else o.next_check_at end
 from wanted w
-where o.order_no = w.order_no and o.sale_id = w.sale_id and o.state = any($5::order_state[])
+where o.order_no = w.order_no and o.state = any($5::order_state[])
 returning o.order_no, o.buyer, o.amount_fen, (extract(epoch from o.deadline) * 1000)::bigint as deadline_ms,
     coalesce(o.mchid, w.mchid) as mchid, case when o.prepay_until > now() then o.prepay_id end as prepay_id,
     (select openid_sealed from buyers b where b.buyer = o.buyer) as openid_sealed
@@ -26,23 +28,23 @@ returning o.order_no, o.buyer, o.amount_fen, (extract(epoch from o.deadline) * 1
 -- name: keep_prepays
 -- Waits for nobody: whoever holds the order's row now settles or ends it, and its prepay id is not needed any more.
 with free as (
-    select order_no, sale_id from orders where order_no = any($1::text[]) for no key update skip locked
+    select order_no from orders where order_no = any($1::text[]) for no key update skip locked
 )
 update orders o set prepay_id = w.prepay_id, prepay_until = w.prepay_until
 from unnest($1::text[], $2::text[], $3::timestamptz[]) as w (order_no, prepay_id, prepay_until)
 join free using (order_no)
-where o.order_no = free.order_no and o.sale_id = free.sale_id
+where o.order_no = free.order_no
 
 -- name: hasten
 -- The buyer says it is done: WeChat is asked at once, a bounded number of times. Whoever holds the row knows more.
 with free as (
-    select o.order_no, o.sale_id from orders o
+    select o.order_no from orders o
     join unnest($1::text[], $2::bytea[]) as w (order_no, buyer) on o.order_no = w.order_no and o.buyer = w.buyer
     where o.state in ('paying', 'closing') and o.checks < $3 and o.next_check_at > now() + interval '1 second'
     for no key update of o skip locked
 )
 update orders o set next_check_at = now() from free
-where o.order_no = free.order_no and o.sale_id = free.sale_id
+where o.order_no = free.order_no
 
 -- name: take_checks
 -- Leases the orders whose state at the provider is due to be asked; the lease is the next time of asking.
@@ -133,8 +135,8 @@ on conflict do nothing
 with moved as (
     update orders o set state = 'refunding', changed_at = now(), next_check_at = null, has_units = false,
         mchid = $5, refunded_fen = $6
-    from (select order_no, sale_id, has_units from orders where order_no = $1 for update) before
-    where o.order_no = before.order_no and o.sale_id = before.sale_id and o.state = any($2::order_state[])
+    from (select order_no, has_units from orders where order_no = $1 for update) before
+    where o.order_no = before.order_no and o.state = any($2::order_state[])
     returning o.order_no, o.sale_id, before.has_units as had_units
 ), decided as (
     insert into refunds (out_refund_no, order_no, sale_id, transaction_id, mchid, amount_fen, total_fen, reason, cause)

@@ -205,7 +205,7 @@ with whole as (
     select i.order_no, i.sale_id, i.sku_id, i.quantity - i.returned as quantity
     from order_items i join whole using (order_no, sale_id) where i.returned < i.quantity
 ), emptied as (
-    update orders o set has_units = false from whole w where o.order_no = w.order_no and o.sale_id = w.sale_id
+    update orders o set has_units = false from whole w where o.order_no = w.order_no
 ), returned as (
     update order_items i set returned = i.quantity
     from kept k where i.order_no = k.order_no and i.sale_id = k.sale_id and i.sku_id = k.sku_id
