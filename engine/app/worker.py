@@ -98,7 +98,7 @@ async def work(config: Config, index: int) -> None:
             provider,
             house.privacy,
             description=wechat.description,
-            asked=lambda well: pulse.paid(time.monotonic(), well=well),
+            began=lambda took_s: pulse.paid(time.monotonic(), took_s),
         )
         refunder = build_refunder(house, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s
@@ -127,6 +127,7 @@ async def work(config: Config, index: int) -> None:
                     now_s=wall_s,
                     body_timeout_s=body_timeout_s,
                     readers={"FAPIAO.": fapiao.noticed},
+                    turned_away=lambda: pulse.paid(time.monotonic(), None),
                 ).routes(),
                 *refund_routes(house, buyers, config),
                 *FapiaoRoutes(fapiao, OrderReader(house.book), buyers, now_s=wall_s).routes(),

@@ -50,8 +50,11 @@ class PaymentRoutes:
         now_s: Callable[[], int],
         body_timeout_s: float,
         readers: Mapping[str, NoticeReader] = MappingProxyType({}),
+        turned_away: Callable[[], None] = lambda: None,
     ) -> None:
-        """`readers` take the notices that are about neither payments nor refunds, by the beginning of their kind."""
+        """`readers` take the notices that are about neither payments nor refunds, by the beginning of their kind.
+        `turned_away` is told of each buyer who wanted to pay and found no room."""
+        self._turned_away = turned_away
         self._ledger = ledger
         self._readers = readers
         self._starter = starter
@@ -65,7 +68,7 @@ class PaymentRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", "/v1/orders/{no}/payment", self.post_payment, PAYMENTS_AT_ONCE_MAX),
+            Route("POST", "/v1/orders/{no}/payment", self.post_payment, PAYMENTS_AT_ONCE_MAX, self._turned_away),
             Route("POST", "/v1/orders/{no}/payment/check", self.post_payment_check),
             Route("POST", "/wechatpay/notify", self.post_notice),
             Route("POST", "/wechatpay/refund-notify", self.post_notice),

@@ -3,6 +3,7 @@ order whose units could be released without asking WeChat."""
 
 import asyncio
 import enum
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -45,10 +46,11 @@ class Starter:
         privacy: Privacy,
         *,
         description: str,
-        asked: Callable[[bool], None] = lambda _: None,
+        began: Callable[[float | None], None] = lambda _: None,
     ) -> None:
-        """`asked` is told of every new prepay id that was asked for, whether the provider answered at all."""
-        self._asked = asked
+        """`began` is told of every payment that was begun with a new prepay id how many seconds that took, the waiting
+        in this worker included; None when the provider did not answer."""
+        self._began = began
         self._provider = provider
         self._privacy = privacy
         self._description = description
@@ -74,6 +76,7 @@ class Starter:
 
     async def start(self, order_no: str, buyer: bytes, *, now_ms: int) -> Mapping[str, str] | NotStarted:
         """The signed parameters, with the prepay id of an earlier tap while it is valid. Raises Outage."""
+        asked_s = time.monotonic()
         mchid = self._provider.merchant_for(order_no)
         started = await self._starts.submit(PaymentWish(order_no, buyer, now_ms, mchid))
         if started is None or started.openid_sealed is None:
@@ -90,21 +93,21 @@ class Starter:
                 openid=self._privacy.open_openid(started.openid_sealed, buyer),
                 expires_at=datetime.fromtimestamp(started.deadline_ms / 1000, UTC),
             )
-            prepaid = await self._create(request)
+            prepaid = await self._create(request, asked_s)
             if isinstance(prepaid, ProviderRefusal):
                 return self._refused(order_no, prepaid)
             prepay_id = prepaid.prepay_id
             self._keep(order_no, prepay_id, prepaid.valid_until)
         return await self._provider.client_parameters(prepay_id, started.mchid)
 
-    async def _create(self, request: PrepayRequest) -> Prepaid | ProviderRefusal:
+    async def _create(self, request: PrepayRequest, asked_s: float) -> Prepaid | ProviderRefusal:
         async with self._calls:
             try:
                 prepaid = await self._provider.create(request)
             except ProviderAway:
-                self._asked(False)
+                self._began(None)
                 raise
-        self._asked(True)
+        self._began(time.monotonic() - asked_s)
         return prepaid
 
     def _refused(self, order_no: str, refusal: ProviderRefusal) -> NotStarted:

@@ -1,5 +1,6 @@
 """The route table: patterns like /v1/sales/{sale}/orders, found by method and number of segments."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.web.http import Handler
@@ -11,13 +12,15 @@ class Route:
 
     `at_once_max`: so many of its requests at a time, where that is less than what the listener takes. A handler that
     asks somebody who answers only so many at a time would otherwise let the others wait behind each other until their
-    time is up, and then nobody is served; before the door the newest go in first.
+    time is up, and then nobody is served; before the door the newest go in first. `turned_away` is told of each one who
+    found no room.
     """
 
     method: str
     pattern: str
     handler: Handler
     at_once_max: int | None = None
+    turned_away: Callable[[], None] = lambda: None
     name: str = field(init=False)  # the route as metrics name it: without any id
 
     def __post_init__(self) -> None:

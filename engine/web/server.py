@@ -127,7 +127,7 @@ class Listener:
         if not room.full:
             self._begin((request, route, taken), room)
         elif not room.wait((request, route, taken), now_s := time.monotonic()):
-            self._conclude(request, route, now_s, refuse(request, Code.OVERLOADED))
+            self._turn_away(request, route, now_s)
 
     def _begin(self, entrant: Entrant, room: Room[Entrant]) -> None:
         request, route, taken = entrant
@@ -185,7 +185,11 @@ class Listener:
 
     def _refuse(self, waiting: list[tuple[float, Entrant]]) -> None:
         for since_s, (request, route, _) in waiting:
-            self._conclude(request, route, since_s, refuse(request, Code.OVERLOADED))
+            self._turn_away(request, route, since_s)
+
+    def _turn_away(self, request: Request, route: Route, since_s: float) -> None:
+        route.turned_away()
+        self._conclude(request, route, since_s, refuse(request, Code.OVERLOADED))
 
     def _conclude(self, request: Request, route: Route, began_s: float, response: Response) -> None:
         telemetry.answered(route.name, response.status, time.monotonic() - began_s)

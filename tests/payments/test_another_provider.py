@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from multidict import CIMultiDict
 
+from engine.infra.outage import ProviderAway
 from engine.orders.records import Order
 from engine.orders.states import State
 from engine.payments.closer import Closer
@@ -30,6 +31,7 @@ class Shop:
     house: Rooms
     till: VoucherTill
     privacy: Privacy
+    began: list[float | None]  # how long each payment took to begin
     starter: Starter
     settler: Settler
     closer: Closer
@@ -69,6 +71,7 @@ class Shop:
 @pytest.fixture
 async def shop(clean_redis_url: str, database_url: str) -> AsyncIterator[Shop]:
     till, privacy = VoucherTill(b"a key of the till"), Privacy(b"d" * 32, b"o" * 32)
+    began: list[float | None] = []
     async with rooms(clean_redis_url, database_url) as house:
         settler = Settler(
             house.board,
@@ -83,7 +86,8 @@ async def shop(clean_redis_url: str, database_url: str) -> AsyncIterator[Shop]:
             house=house,
             till=till,
             privacy=privacy,
-            starter=Starter(house.ledger, till, privacy, description="Tickets"),
+            began=began,
+            starter=Starter(house.ledger, till, privacy, description="Tickets", began=began.append),
             settler=settler,
             closer=Closer(house.board, house.stock, house.book, house.ledger, till, settler),
             refunder=Refunder(RefundQueue(house.pool), till, monotonic_s=time.monotonic),
@@ -94,6 +98,18 @@ async def test_a_voucher_pays_an_order(shop: Shop) -> None:
     order = await shop.ordered()
     assert await shop.told(*shop.till.pay(order.order_no)) is Settled.PAID
     assert await shop.state_of(order) is State.PAID
+
+
+async def test_it_is_told_how_long_a_payment_took_to_begin(shop: Shop) -> None:
+    await shop.ordered()
+    assert [took_s is not None and 0 < took_s < 60 for took_s in shop.began] == [True]
+
+
+async def test_it_is_told_that_a_payment_could_not_begin(shop: Shop) -> None:
+    shop.till.is_away = True
+    with pytest.raises(ProviderAway):
+        await shop.ordered()
+    assert shop.began == [None]
 
 
 async def test_a_notice_that_the_till_did_not_sign_is_refused(shop: Shop) -> None:

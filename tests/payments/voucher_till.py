@@ -13,6 +13,7 @@ from typing import Any
 
 from multidict import CIMultiDict, MultiMapping
 
+from engine.infra.outage import ProviderAway
 from engine.payments.port import (
     CloseResult,
     Notice,
@@ -51,6 +52,7 @@ class VoucherTill:
         self._key = key
         self.bills: dict[str, Bill] = {}
         self.refunds: dict[str, int] = {}
+        self.is_away = False
 
     @property
     def appid(self) -> str:
@@ -64,6 +66,8 @@ class VoucherTill:
         return TILL
 
     async def create(self, request: PrepayRequest) -> Prepaid | ProviderRefusal:
+        if self.is_away:
+            raise ProviderAway("the till is not staffed")
         bill = self.bills.setdefault(request.order_no, Bill(request))
         if bill.state is not TradeState.NOT_PAID or bill.request != request:
             return ProviderRefusal(kind=RefusalKind.NUMBER_TAKEN, maybe_created=True)

@@ -104,12 +104,13 @@ class Shop:
             room_wait_s=room_wait_s,
         )
         routes = [
-            Route("GET", "/slow", self.get_slow, counter_takes),
+            Route("GET", "/slow", self.get_slow, counter_takes, self.count_turned_away),
             Route("GET", "/fast", self.get_fast),
             Route("POST", "/body", self.post_body),
         ]
         self.listener = Listener(RouteTable(routes), limits, sock)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        self.turned_away = 0
         self.begun = asyncio.Event()
         self.serve = asyncio.Event()
 
@@ -117,6 +118,9 @@ class Shop:
         self.begun.set()
         await self.serve.wait()
         return answer({})
+
+    def count_turned_away(self) -> None:
+        self.turned_away += 1
 
     async def get_fast(self, _request: Request) -> Response:
         return answer({})
@@ -154,6 +158,15 @@ async def test_who_finds_no_room_for_long_is_told_to_come_again() -> None:
         assert told.status == 503
         assert told.code == "OVERLOADED"
         assert b"Retry-After: 1" in told.head
+
+
+async def test_a_route_hears_of_each_one_who_was_turned_away() -> None:
+    async with full_shop(room_wait_s=0.0) as (shop, first):
+        await shop.get("/slow")
+        await shop.get("/slow")
+        shop.serve.set()
+        await first
+        assert shop.turned_away == 2
 
 
 async def test_a_route_may_have_less_room_than_its_listener() -> None:

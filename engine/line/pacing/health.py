@@ -20,6 +20,7 @@ EASY_STRAIN = 0.5
 COMMIT_P95_S = 0.25
 REDIS_P99_S = 0.25
 LAG_P99_S = 0.25
+PAYMENT_P95_S = 1.0
 PAYMENT_ERROR_SHARE = 0.2
 SAMPLES_MIN = 20  # fewer say nothing
 
@@ -34,6 +35,7 @@ class Health:
     commit_p95_s: float | None = None
     redis_p99_s: float | None = None
     lag_p99_s: float | None = None
+    payment_p95_s: float | None = None
     payment_error_share: float | None = None
 
     @property
@@ -43,6 +45,7 @@ class Health:
             (self.commit_p95_s or 0.0) / COMMIT_P95_S,
             (self.redis_p99_s or 0.0) / REDIS_P99_S,
             (self.lag_p99_s or 0.0) / LAG_P99_S,
+            (self.payment_p95_s or 0.0) / PAYMENT_P95_S,
             (self.payment_error_share or 0.0) / PAYMENT_ERROR_SHARE,
         )
 
@@ -94,17 +97,22 @@ class Pulse:
 
     def __init__(self) -> None:
         self.commits, self.redis, self.lags, self.payments = Samples(), Samples(), Samples(), Samples()
+        self._payments_failed = Samples()
 
-    def paid(self, now_s: float, *, well: bool) -> None:
-        """A payment was asked for, and the provider answered (well), or did not."""
-        self.payments.add(0.0 if well else 1.0, now_s)
+    def paid(self, now_s: float, took_s: float | None) -> None:
+        """A payment was begun, so many seconds after its buyer was let in; None: it was not, because the provider did
+        not answer or the buyer found no room here."""
+        if took_s is not None:
+            self.payments.add(took_s, now_s)
+        self._payments_failed.add(0.0 if took_s is not None else 1.0, now_s)
 
     def health(self, now_s: float) -> Health:
         """What the samples of the last seconds say."""
-        payments = self.payments.recent(now_s)
+        failed = self._payments_failed.recent(now_s)
         return Health(
             commit_p95_s=quantile(self.commits.recent(now_s), 0.95),
             redis_p99_s=quantile(self.redis.recent(now_s), 0.99),
             lag_p99_s=quantile(self.lags.recent(now_s), 0.99),
-            payment_error_share=sum(payments) / len(payments) if len(payments) >= SAMPLES_MIN else None,
+            payment_p95_s=quantile(self.payments.recent(now_s), 0.95),
+            payment_error_share=sum(failed) / len(failed) if len(failed) >= SAMPLES_MIN else None,
         )

@@ -77,5 +77,19 @@ def test_slow_commits_are_felt() -> None:
 def test_payments_that_fail_are_felt() -> None:
     pulse = Pulse()
     for number in range(100):
-        pulse.paid(100.0, well=number % 2 == 0)
+        pulse.paid(100.0, 0.1 if number % 2 == 0 else None)
     assert pulse.health(101.0).payment_error_share == pytest.approx(0.5)
+
+
+def test_payments_that_take_long_to_begin_are_felt() -> None:
+    pulse = Pulse()
+    for _ in range(100):
+        pulse.paid(100.0, 2.0)
+    assert pulse.health(101.0).strain == pytest.approx(2)
+
+
+def test_who_found_no_room_to_pay_does_not_make_payments_look_quick_or_slow() -> None:
+    pulse = Pulse()
+    for _ in range(100):
+        pulse.paid(100.0, None)
+    assert pulse.health(101.0).payment_p95_s is None
