@@ -2,7 +2,8 @@
 
 `python -m bench` measures the whole in about a quarter of an hour and writes `.run/bench.json`; `--quick` takes a third
 of that, `--only NAME` one figure (`--only saturation` all curves). `--ship` renews what `floodgate plan` reckons with
-and the tables of docs/planning.md, `python -m bench.published --keep` the numbers of README and docs/numbers.md.
+and the tables of docs/planning.md, `python -m bench.published --keep` the numbers of README, docs/numbers.md and
+docs/searches.md.
 `pytest bench/micro` compares the small pieces with yardsticks of their own.
 
 The generator was checked against another one: autocannon (npm) sends the echo yardstick the same request over as
@@ -31,6 +32,6 @@ What sends:
   apart                        each of these in a process of its own
 What is told:
   report                       figures, spread and costs, as tables and as JSON
-  published, planning_page     the numbers in README and docs; the tables of docs/planning.md
+  published/, planning_page    the numbers in README and docs; the tables of docs/planning.md
   flame                        flame graphs from sampled stacks
 """

@@ -221,4 +221,7 @@ class Stack:
         long_lived = {**content["seals"], "buyer_seal_s": PASS_S}
         # Every buyer of the bench comes from one address.
         crowded = {"address_rate_per_s": 1_000_000, "address_burst_count": 1_000_000}
-        return local_config.to_toml({**content, "seals": long_lived, "line": crowded, "log": {"level": "warning"}})
+        # What a merchant may ask of WeChat in a second is not what is measured.
+        wealthy = {**content["wechat"], "order_per_s": 100_000}
+        changed = {"seals": long_lived, "line": crowded, "wechat": wealthy, "log": {"level": "warning"}}
+        return local_config.to_toml({**content, **changed})

@@ -139,10 +139,10 @@ class Buyer:
                 band = document.bands.get(sku, "plenty")
                 if has_tapped and not is_last_tap and band in {"held", "none"}:
                     continue
-                answer = await self._tapping.tap(admission, sku=sku, quantity=quantity)
+                answer = await self._tapping.tap(admission, sku=sku, quantity=quantity, sale=self._drop.sale)
                 while isinstance(answer, Refusal) and answer.code == "TOO_FEW_LEFT" and quantity > 1:
                     quantity -= 1
-                    answer = await self._tapping.tap(admission, sku=sku, quantity=quantity)
+                    answer = await self._tapping.tap(admission, sku=sku, quantity=quantity, sale=self._drop.sale)
                 has_tapped = True
                 if isinstance(answer, Order):
                     return journal.acknowledge(self._phone, answer)

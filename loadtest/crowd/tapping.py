@@ -56,7 +56,7 @@ class Tapping:
         elif answer.code not in codes:
             self._journal.complain(f"{what} was answered {answer.status} {answer.code}")
 
-    async def tap(self, admission: Pass, *, sku: str, quantity: int) -> Order | Refusal:
+    async def tap(self, admission: Pass, *, sku: str, quantity: int, sale: Sale) -> Order | Refusal:
         key, items = self._key(), [{"sku": sku, "quantity": quantity}]
         match self._persona.behaviour:
             case Behaviour.DOUBLE_TAPS:
@@ -64,7 +64,7 @@ class Tapping:
             case Behaviour.REPEATS:
                 answer = await self._tap_twice(admission, key=key, items=items)
                 if isinstance(answer, Order):
-                    await self._tap_again(admission, key=key, items=items, first=answer)
+                    await self._tap_again(admission, key=key, items=items, first=answer, sale=sale)
                 return answer
             case _:
                 return await self._phone.order(admission, key=key, items=items)
@@ -85,7 +85,7 @@ class Tapping:
             self._journal.complain("one key gave two orders", about=orders[0].order_no)
         return orders[-1] if orders else both[0]
 
-    async def _tap_again(self, admission: Pass, *, key: str, items: object, first: Order) -> None:
+    async def _tap_again(self, admission: Pass, *, key: str, items: object, first: Order, sale: Sale) -> None:
         """After the answer: the same request gives the same order, another body under its key none."""
         again = await self._phone.order(admission, key=key, items=items)
         if isinstance(again, Refusal):
@@ -93,9 +93,14 @@ class Tapping:
         elif again.order_no != first.order_no:
             self._journal.acknowledge(self._phone, again)
             self._journal.complain("one key gave two orders", about=first.order_no)
-        other = [{"sku": sku, "quantity": quantity % 4 + 1} for sku, quantity in first.units]
+        others = [(sku, 1 if quantity > 1 else 2) for sku, quantity in first.units]
+        other = [{"sku": sku, "quantity": quantity} for sku, quantity in others]
+        # Where an order is one unit at most, the other body is refused for what it asks, whatever its key.
+        is_too_much = any(quantity > _most(sale, sku) for sku, quantity in others)
         self._expect_refusal(
-            await self._phone.order(admission, key=key, items=other), codes={"KEY_REUSED"}, what="a reused key"
+            await self._phone.order(admission, key=key, items=other),
+            codes={"ORDER_LIMIT" if is_too_much else "KEY_REUSED"},
+            what="a reused key",
         )
 
     def _key(self) -> str:
@@ -107,7 +112,7 @@ class Tapping:
         mine = sum(quantity for _, quantity in told.units)
         room = sale.per_buyer_max - mine
         sku = told.units[0][0]
-        most = next(row.per_order_max for row in sale.skus if row.sku == sku)
+        most = _most(sale, sku)
         answer = await self._phone.order(admission, key=self._key(), items=[{"sku": sku, "quantity": 1}])
         self._expect_refusal(answer, codes={"PASS_SPENT", *ANY_TIME}, what="a second order on one pass")
         again = await waiting.claim()
@@ -122,3 +127,7 @@ class Tapping:
             return None
         answer = await self._phone.order(again, key=self._key(), items=[{"sku": sku, "quantity": 1}])
         return self._journal.acknowledge(self._phone, answer) if isinstance(answer, Order) else None
+
+
+def _most(sale: Sale, sku: str) -> int:
+    return next(row.per_order_max for row in sale.skus if row.sku == sku)

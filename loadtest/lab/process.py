@@ -66,8 +66,13 @@ async def run(plan: Plan, lines: asyncio.StreamReader) -> None:
         if profile.people.logged_in:
             await crowd.log_in(unmeasured, shop, until_s=scene.warm_until_s)
         await warm_up(unmeasured, shop, until_s=scene.warm_until_s)
-    async with LoopWire(dice=dice, observer=journal.observe, network=network_of(profile)) as wire:
-        drop = await set_scene(wire, shop, journal, cdn=profile.cdn)
+    network = network_of(profile)
+    async with (
+        LoopWire(dice=dice, observer=journal.observe) as near,
+        LoopWire(dice=dice, observer=journal.observe, network=network) as wire,
+    ):
+        # A CDN reads the document over cables. And nobody's arrival waits for a scene that is set over a bad network.
+        drop = await set_scene(near, shop, journal, cdn=profile.cdn)
         drop = replace(drop, opens_at=wire.now() + scene.opens_at_s - time.time())
         home = asyncio.Event()
         pulse = Pulse(crowd)

@@ -13,7 +13,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, Self, cast
 
 import orjson
@@ -28,6 +27,44 @@ CONNECTIONS_MAX = 1000
 behind those who are not, which no server could help. So many, from a few processes, fit a server's open files."""
 IDLE_MAX_S = 5.0
 """Shorter than any server keeps a silent connection; WeChat's front end closes it after eight seconds."""
+
+
+class Bell:
+    """A Signal that ten thousand phones wait for at a time, each for a while of its own: waiting, and giving it up, costs
+    the same however many others wait. An asyncio.Event looks through all of them for the one who leaves."""
+
+    __slots__ = ("_is_set", "_waiting")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def set(self) -> None:
+        self._is_set = True
+        for waiting in self._waiting:
+            _ring(waiting)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    async def wait(self, seconds: float) -> None:
+        """Until it rings, and no longer than so many seconds."""
+        if self._is_set:
+            return
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        self._waiting.add(waiting)
+        timer = loop.call_later(seconds, _ring, waiting)
+        try:
+            await waiting
+        finally:
+            timer.cancel()
+            self._waiting.discard(waiting)
+
+
+def _ring(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class _Connection(asyncio.Protocol):
@@ -159,17 +196,15 @@ class LoopWire(Wire):
         # whole milliseconds, which is more than a quick answer takes.
         return time.monotonic()
 
-    def signal(self) -> asyncio.Event:
-        return asyncio.Event()
+    def signal(self) -> "Bell":
+        return Bell()
 
     async def sleep(self, seconds: float, *, unless: Signal | None = None) -> None:
         if unless is None:
             await asyncio.sleep(seconds)
             return
-        assert isinstance(unless, asyncio.Event)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await unless.wait()
+        assert isinstance(unless, Bell)
+        await unless.wait(seconds)
 
     async def together(self, *works: Coroutine[Any, Any, T]) -> list[T]:
         return list(await asyncio.gather(*works))

@@ -1,10 +1,11 @@
 """What docs/numbers.md tells of saturation, scale and peers: from a kept report and from nowhere else."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.published import NUMBERS, PARTS_OF_THE_BENCH, rendered, reports
+from bench.published.pages import NUMBERS, PAGES, PARTS_OF_THE_BENCH, rendered, reports
 
 POINT = {
     "share": 1.0,
@@ -65,6 +66,54 @@ def test_the_page_of_numbers_has_a_block_for_each_part(name: str) -> None:
     assert f"<!-- numbers:{name} -->" in NUMBERS.read_text()
 
 
-def test_the_page_of_numbers_says_what_the_kept_reports_say() -> None:
-    page = NUMBERS.read_text()
-    assert rendered(page, reports()) == page, "run: python -m bench.published"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_page_says_what_the_kept_reports_say(page: Path) -> None:
+    text = page.read_text()
+    assert rendered(text, reports()) == text, "run: python -m bench.published"
+
+
+RUN: dict[str, Any] = {
+    "name": "overload",
+    "machine": "a machine, 2 cores",
+    "started_at": "2026-11-22T11:00:00+00:00",
+    "passed": True,
+    "people": 28_000,
+    "missed": 3,
+    "kinds": {
+        "orders": {"count": 12_000, "p50_ms": 25.0, "p99_ms": 400.0},
+        "payments": {"count": 0, "p50_ms": None, "p99_ms": None},
+    },
+    "extra": {
+        "overload": {
+            "capacity_per_s": 190.4,
+            "words": "It stayed.",
+            "phases": [{"multiple": 10, "came_per_s": 1900.0, "joins": 2000.0, "passes": 230.0, "orders": 231.0}],
+        },
+        "soak": {
+            "people_per_s": 15.05,
+            "judged_s": 720,
+            "series": [
+                {"name": "redis memory", "holds": True, "mean": 12.1, "per_hour": 26.8, "per_hour_most": 28.4},
+                {"name": "keys", "holds": False, "mean": 9000, "per_hour": -12.2, "per_hour_most": 0.51},
+            ],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("lab", "| `overload` | pass | 28,000 | 3 | 12,000 | 25.0, 400 ms |  |  |"),
+        ("overload", "| 10 | 1,900 | 2,000 | 230 | 231 | 0 | 0 |"),
+        ("overload", "It stayed."),
+        ("soak", "| redis memory | 12.1 | 26.8 | 28.4 | flat |"),
+        ("soak", "| keys | 9,000 | -12.2 | 0.51 | **not flat** |"),
+    ],
+)
+def test_a_block_is_written_from_the_runs_of_the_lab(name: str, row: str) -> None:
+    assert row in rendered(block(name), {"lab": {"runs": [RUN]}}).splitlines()
+
+
+def test_a_failed_run_is_told_as_one() -> None:
+    assert "| **fail** |" in rendered(block("lab"), {"lab": {"runs": [{**RUN, "passed": False}]}})

@@ -8,7 +8,7 @@ import pytest
 from yarl import URL
 
 from loadtest.wires import loop
-from loadtest.wires.loop import LoopWire
+from loadtest.wires.loop import Bell, LoopWire
 
 Answer = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
 
@@ -174,3 +174,46 @@ async def test_who_waits_for_a_connection_goes_before_newcomers(
 
     await asyncio.gather(ask("first", "newcomer"), ask("second"), ask("third"))
     assert order == ["first", "second", "third", "newcomer"]
+
+
+async def test_whoever_rests_is_woken_by_the_signal() -> None:
+    bell = Bell()
+    resting = [asyncio.create_task(bell.wait(60)) for _ in range(3)]
+    await asyncio.sleep(0)
+    bell.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*resting)
+
+
+async def test_nobody_rests_while_the_signal_is_set() -> None:
+    bell = Bell()
+    bell.set()
+    async with asyncio.timeout(10):
+        await bell.wait(60)
+
+
+async def test_a_rest_ends_without_the_signal_too() -> None:
+    async with asyncio.timeout(10):
+        await Bell().wait(0.01)
+
+
+async def test_a_signal_that_was_cleared_is_waited_for_again() -> None:
+    bell = Bell()
+    bell.set()
+    bell.clear()
+    resting = asyncio.create_task(bell.wait(60))
+    await asyncio.sleep(0)
+    assert not resting.done()
+    bell.set()
+    await resting
+
+
+async def test_who_is_sent_home_is_waited_for_no_more() -> None:
+    bell = Bell()
+    resting = asyncio.create_task(bell.wait(60))
+    await asyncio.sleep(0)
+    resting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await resting
+    bell.set()
+    assert resting.cancelled()

@@ -5,7 +5,7 @@ Their requests are counted under names of their own (`bot_line`, `bot_order` ...
 people are those of people.
 
 bot        one automated buyer, as it is drawn
-robot      what every kind has in common when it acts
+robot      what every kind has in common when it acts, and those that play tricks
 poller     looks at the line many times a second
 forger     shows what it changed or invented; `forgeries` makes that
 forwarder  uses what was given to others

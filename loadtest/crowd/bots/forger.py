@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from loadtest.crowd.answers import Order, Refusal
 from loadtest.crowd.bots.forgeries import forgery
-from loadtest.crowd.bots.robot import Robot
+from loadtest.crowd.bots.robot import Trickster
 from loadtest.crowd.line import Pass, Place
 from loadtest.crowd.protocol import Phone
 from loadtest.crowd.tapping import ANY_TIME
@@ -15,7 +15,7 @@ TRIES_EVERY_S = 0.4
 AFTER_USE = frozenset({"PASS_SPENT", "BUYER_LIMIT", *ANY_TIME})
 
 
-class Forger(Robot):
+class Forger(Trickster):
     async def _act(self, phone: Phone) -> str:
         place = await self._join(phone)
         if isinstance(place, Refusal):

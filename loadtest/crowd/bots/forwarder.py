@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from loadtest.crowd.bots.robot import Robot
+from loadtest.crowd.bots.robot import Trickster
 from loadtest.crowd.protocol import Phone
 
 TRIES_EVERY_S = 0.6
 
 
-class Forwarder(Robot):
+class Forwarder(Trickster):
     async def _act(self, phone: Phone) -> str:
         if (refusal := await phone.login()) is not None:
             return f"was refused: {refusal.code}"

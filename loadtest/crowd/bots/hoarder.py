@@ -7,7 +7,7 @@ look themselves.
 from __future__ import annotations
 
 from loadtest.crowd.answers import Order, Refusal
-from loadtest.crowd.bots.robot import Robot
+from loadtest.crowd.bots.robot import Trickster
 from loadtest.crowd.line import Pass
 from loadtest.crowd.protocol import Phone
 from loadtest.crowd.tapping import ANY_TIME
@@ -21,7 +21,7 @@ LOOKS_EVERY_S = 1.0
 AGAIN_S = 0.7
 
 
-class Hoarder(Robot):
+class Hoarder(Trickster):
     async def _act(self, phone: Phone) -> str:
         phones = [phone, *(self._phone(openid) for openid in self._bot.accounts)]
         taken = sum(await self._wire.together(*(self._hoard_if_served(one) for one in phones)))

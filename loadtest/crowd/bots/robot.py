@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 
 from loadtest.crowd.answers import Order, Refusal
@@ -17,8 +18,8 @@ from loadtest.crowd.waiting import AGAIN, SOON_MS, Waiting
 from loadtest.wires.port import Outage, Wire
 
 
-class Robot:
-    """One bot at work; each kind does its own."""
+class Robot(ABC):
+    """One bot with its phones."""
 
     def __init__(self, bot: Bot, *, wire: Wire, shop: Shop, drop: Drop) -> None:
         self._bot = bot
@@ -31,29 +32,9 @@ class Robot:
         self._key_count = 0
         self._gives_up_s = 0.0
 
+    @abstractmethod
     async def act(self) -> None:
         """From before the arrival to the end. Cancelled when the run ends."""
-        phone, stage = self._phone(self._bot.openid), Stage.COMING
-        why = "was there at the end"
-        try:
-            await arrive(phone, self._drop, at_s=self._bot.arrives_s)
-            self._gives_up_s = phone.now() + self._bot.stays_s
-            self._journal.move(stage, Stage.WAITING)
-            stage = Stage.WAITING
-            why = await self._act(phone)
-        except Outage:
-            why = "met an outage too long"
-            self._remember()
-        except asyncio.CancelledError:
-            self._remember()
-            raise
-        finally:
-            self._journal.leavings[f"a {self._bot.kind} {why}"] += 1
-            self._journal.move(stage, Stage.LEFT)
-
-    async def _act(self, phone: Phone) -> str:
-        """Until there is nothing more to try; returns how it ended. Raises Outage."""
-        raise NotImplementedError
 
     @property
     def _is_over(self) -> bool:
@@ -121,3 +102,30 @@ class Robot:
         """An order may have been held that was never told."""
         for phone in self._phones:
             self._journal.remember(phone)
+
+
+class Trickster(Robot):
+    """A robot that plays a trick of its own until it gives up."""
+
+    async def act(self) -> None:
+        phone, stage = self._phone(self._bot.openid), Stage.COMING
+        why = "was there at the end"
+        try:
+            await arrive(phone, self._drop, at_s=self._bot.arrives_s)
+            self._gives_up_s = phone.now() + self._bot.stays_s
+            self._journal.move(stage, Stage.WAITING)
+            stage = Stage.WAITING
+            why = await self._act(phone)
+        except Outage:
+            why = "met an outage too long"
+            self._remember()
+        except asyncio.CancelledError:
+            self._remember()
+            raise
+        finally:
+            self._journal.leavings[f"a {self._bot.kind} {why}"] += 1
+            self._journal.move(stage, Stage.LEFT)
+
+    @abstractmethod
+    async def _act(self, phone: Phone) -> str:
+        """Until there is nothing more to try; returns how it ended. Raises Outage."""

@@ -28,6 +28,7 @@ SALE = "evening"
 SMALL = {
     "sale.hold_s": 150,
     "sale.tickets": 20_000,
+    "sale.per_order_max": 2,
     "sale.member_share": 0.5,
     "arrivals": {"curve": "closed", "points": [[0, 1], [9, 1]]},
     "people.behaviours": {"pays": 1},

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from loadtest.crowd.journal import Journal, Stage
-from loadtest.crowd.population import Persona
+from loadtest.crowd.population import Behaviour, Persona
 from loadtest.profiles import casting
 from tests.loadtest.crowd.conftest import bots, evening, story
 from tests.support.engine import Engine
 
 
-def somebody() -> Persona:
-    person = casting.newcomer(story(), 1)
+def somebody(number: int = 1) -> Persona:
+    person = casting.newcomer(story(), number)
     assert isinstance(person, Persona)
     return person
 
@@ -28,6 +28,7 @@ GROUPS: dict[str, list[casting.Visitor]] = {
     "buyer": [somebody()],
     "member": [casting.member(story(), 1)],
     "impostor": [impostor()],
+    "repeater": [replace(somebody(5), behaviour=Behaviour.REPEATS, quantity=2)],
     "onlooker": [casting.newcomer(story(people__stops_after="line"), 2)],
     "undecided": [casting.newcomer(story(people__stops_after="order"), 3)],
     "forgers": bots("forger", 8),
@@ -56,7 +57,7 @@ def test_nobody_sees_what_no_promise_allows(journals: dict[str, Journal], group:
     assert not journals[group].complaints
 
 
-@pytest.mark.parametrize("group", ["buyer", "member", "poller", "forwarder and victim"])
+@pytest.mark.parametrize("group", ["buyer", "member", "repeater", "poller", "forwarder and victim"])
 def test_whoever_keeps_to_the_line_buys_and_pays(journals: dict[str, Journal], group: str) -> None:
     assert [told.state for told in journals[group].told.values()] == ["paid"]
     assert journals[group].stages[Stage.PAID] == 1
