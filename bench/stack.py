@@ -223,5 +223,10 @@ class Stack:
         crowded = {"address_rate_per_s": 1_000_000, "address_burst_count": 1_000_000}
         # What a merchant may ask of WeChat in a second is not what is measured.
         wealthy = {**content["wechat"], "order_per_s": 100_000}
-        changed = {"seals": long_lived, "line": crowded, "wechat": wealthy, "log": {"level": "warning"}}
+        changed: local_config.Sections = {
+            "seals": long_lived,
+            "line": crowded,
+            "wechat": wealthy,
+            "log": {"level": "warning"},
+        }
         return local_config.to_toml({**content, **changed})

@@ -30,8 +30,8 @@ IDLE_MAX_S = 5.0
 
 
 class Bell:
-    """A Signal that ten thousand phones wait for at a time, each for a while of its own: waiting, and giving it up, costs
-    the same however many others wait. An asyncio.Event looks through all of them for the one who leaves."""
+    """A Signal that ten thousand phones wait for at a time, each for a while of its own. To wait, and to wait no longer,
+    costs the same however many others do; an asyncio.Event looks through all of them for the one who leaves."""
 
     __slots__ = ("_is_set", "_waiting")
 
@@ -196,7 +196,7 @@ class LoopWire(Wire):
         # whole milliseconds, which is more than a quick answer takes.
         return time.monotonic()
 
-    def signal(self) -> "Bell":
+    def signal(self) -> Bell:
         return Bell()
 
     async def sleep(self, seconds: float, *, unless: Signal | None = None) -> None:
