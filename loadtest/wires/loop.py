@@ -30,8 +30,11 @@ IDLE_MAX_S = 5.0
 
 
 class Bell:
-    """A Signal that ten thousand phones wait for at a time, each for a while of its own. To wait, and to wait no longer,
-    costs the same however many others do; an asyncio.Event looks through all of them for the one who leaves."""
+    """A Signal that ten thousand phones wait for at a time, each for a while of its own.
+
+    To wait, and to wait no longer, costs the same however many others do; an asyncio.Event looks through all of them
+    for the one who leaves.
+    """
 
     __slots__ = ("_is_set", "_waiting")
 
