@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from bench.published.pages import KEPT, ROOT
-from loadtest.profiles.loading import names
+from loadtest.profiles.loading import digest, load, names
 
 RUN = ROOT / ".run"
 RUNS = RUN / "loadtest"
@@ -43,9 +43,10 @@ def _newest_of_all() -> Iterator[Path]:
 
 
 def newest(profile: str) -> Path | None:
-    """The report of the last run of a profile, if there is one."""
-    found = RUNS.glob(f"{profile}-[0-9]*T*/report.json")
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+    """The report of the last run of a profile as its file says, if there is one: nothing was changed for it."""
+    as_shipped = digest(load(profile))
+    found = sorted(RUNS.glob(f"{profile}-[0-9]*T*/report.json"), key=lambda path: path.stat().st_mtime)
+    return next((path for path in reversed(found) if orjson.loads(path.read_bytes())["digest"] == as_shipped), None)
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:

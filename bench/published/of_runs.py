@@ -71,8 +71,10 @@ def stories(report: Document) -> str:
         verdict = "pass" if run["passed"] else "**fail**"
         cells = (f"`{run['name']}`", verdict, f"{run['people']:,}", f"{run['missed']:,}", *kinds)
         lines.append(f"| {' | '.join(cells)} |")
-    first = report["runs"][0]
-    return "\n".join([*lines, "", f"Played on {first['machine']}, one after the other, on {first['started_at'][:10]}."])
+    machines = " and ".join(sorted({run["machine"] for run in report["runs"]}))
+    days = sorted({run["started_at"][:10] for run in report["runs"]})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return "\n".join([*lines, "", f"Played on {machines}, one after the other, {when}."])
 
 
 def _kind(kind: Mapping[str, float] | None) -> tuple[str, str]:
@@ -107,5 +109,5 @@ def soak(report: Document) -> str:
 
 
 def _extra(report: Document, name: str) -> Document:
-    found: Document = next(run["extra"][name] for run in report["runs"] if name in run["extra"])
-    return found
+    found: dict[str, Document] = {kind: told for run in report["runs"] for kind, told in run["extra"].items()}
+    return found[name]

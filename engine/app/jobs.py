@@ -20,6 +20,7 @@ from engine.app.process import (
 from engine.app.refunding import build_refunder, refund_jobs
 from engine.config import Config
 from engine.infra.jobs import Job, run_all
+from engine.infra.statistics import ANALYSE_EVERY_S, Statistician
 from engine.line.joining.archiver import ARCHIVE_EVERY_S, Archiver
 from engine.orders.auditor import Auditor
 from engine.orders.sweeper import Sweeper
@@ -77,6 +78,7 @@ async def work(config: Config) -> None:
                     Job("forgetter", fapiao.forgetter.run_once, FORGET_EVERY_S),
                     *miniprogram_jobs(house, session),
                     Job("archiver", archiver.run_once, ARCHIVE_EVERY_S),
+                    Job("statistician", Statistician(house.pool).run_once, ANALYSE_EVERY_S),
                     Job("auditor", auditor.run_once, config.orders.audit_every_s),
                     *([Job("reconciler", daily.run_once, RECONCILE_EVERY_S)] if config.bills.enabled else []),
                 ]

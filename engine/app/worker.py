@@ -98,7 +98,7 @@ async def work(config: Config, index: int) -> None:
             provider,
             house.privacy,
             description=wechat.description,
-            began=lambda took_s: pulse.paid(time.monotonic(), took_s),
+            began=lambda waited_s: pulse.paid(time.monotonic(), waited_s),
         )
         refunder = build_refunder(house, provider)
         body_bytes_max, body_timeout_s = config.web.body_bytes_max, config.web.body_timeout_s

@@ -20,6 +20,7 @@ from engine.payments.port import Notice, NotificationRefused, OtherNotice, PaidN
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.settling import Settler
 from engine.payments.starting import PAYMENTS_AT_ONCE_MAX, NotStarted, Starter
+from engine.web.buckets import Buckets
 from engine.web.buyers import Buyers
 from engine.web.http import BodyLate, BodyTooLarge, Request, Response, answer, read_body, refuse
 from engine.web.problems import Code
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 NOTICE_BYTES_MAX = 65_536
 DECIDE_PATIENCE_S = 2.0  # of WeChat's five; what takes longer goes on from the inbox
 CHECK_AGAIN_MS = 1000
+COMPLAINT_EVERY_S, COMPLAINING_BUYERS_MAX = 5, 10_000
 
 NoticeReader = Callable[[OtherNotice], Awaitable[None]]
 
@@ -53,8 +55,11 @@ class PaymentRoutes:
         turned_away: Callable[[], None] = lambda: None,
     ) -> None:
         """`readers` take the notices that are about neither payments nor refunds, by the beginning of their kind.
-        `turned_away` is told of each buyer who wanted to pay and found no room."""
+        `turned_away` is told when a buyer who wanted to pay found no room."""
         self._turned_away = turned_away
+        self._complaints: Buckets[bytes] = Buckets(
+            rate_per_s=1 / COMPLAINT_EVERY_S, burst_count=1, keys_max=COMPLAINING_BUYERS_MAX
+        )
         self._ledger = ledger
         self._readers = readers
         self._starter = starter
@@ -68,11 +73,18 @@ class PaymentRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("POST", "/v1/orders/{no}/payment", self.post_payment, PAYMENTS_AT_ONCE_MAX, self._turned_away),
+            Route("POST", "/v1/orders/{no}/payment", self.post_payment, PAYMENTS_AT_ONCE_MAX, self._hear_turned_away),
             Route("POST", "/v1/orders/{no}/payment/check", self.post_payment_check),
             Route("POST", "/wechatpay/notify", self.post_notice),
             Route("POST", "/wechatpay/refund-notify", self.post_notice),
         ]
+
+    def _hear_turned_away(self, request: Request) -> None:
+        """Each buyer counts once in a few seconds, and strangers do not: nobody makes the line slower by a flood."""
+        now_s = self._now_s()
+        buyer = self._buyers.of(request, now_s=now_s)
+        if buyer is not None and not self._complaints.take(buyer, now_s):
+            self._turned_away()
 
     async def post_payment(self, request: Request, order_no: str) -> Response:
         """The parameters of wx.requestPayment."""

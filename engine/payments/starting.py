@@ -48,8 +48,8 @@ class Starter:
         description: str,
         began: Callable[[float | None], None] = lambda _: None,
     ) -> None:
-        """`began` is told of every payment that was begun with a new prepay id how many seconds that took, the waiting
-        in this worker included; None when the provider did not answer."""
+        """`began` is told of every payment that was begun with a new prepay id for how many seconds it waited in this
+        worker; None when the provider gave none that might have. How long the provider takes is not our doing."""
         self._began = began
         self._provider = provider
         self._privacy = privacy
@@ -102,12 +102,14 @@ class Starter:
 
     async def _create(self, request: PrepayRequest, asked_s: float) -> Prepaid | ProviderRefusal:
         async with self._calls:
+            waited_s = time.monotonic() - asked_s
             try:
                 prepaid = await self._provider.create(request)
             except ProviderAway:
                 self._began(None)
                 raise
-        self._began(time.monotonic() - asked_s)
+        failed = isinstance(prepaid, ProviderRefusal) and prepaid.kind not in SPENT
+        self._began(None if failed else waited_s)
         return prepaid
 
     def _refused(self, order_no: str, refusal: ProviderRefusal) -> NotStarted:

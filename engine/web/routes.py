@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.web.http import Handler
+from engine.web.http import Handler, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,15 +12,15 @@ class Route:
 
     `at_once_max`: so many of its requests at a time, where that is less than what the listener takes. A handler that
     asks somebody who answers only so many at a time would otherwise let the others wait behind each other until their
-    time is up, and then nobody is served; before the door the newest go in first. `turned_away` is told of each one who
-    found no room.
+    time is up, and then nobody is served; before the door the newest go in first. `turned_away` is told of each
+    request that found no room.
     """
 
     method: str
     pattern: str
     handler: Handler
     at_once_max: int | None = None
-    turned_away: Callable[[], None] = lambda: None
+    turned_away: Callable[[Request], None] = lambda _: None
     name: str = field(init=False)  # the route as metrics name it: without any id
 
     def __post_init__(self) -> None:

@@ -188,7 +188,7 @@ class Listener:
             self._turn_away(request, route, since_s)
 
     def _turn_away(self, request: Request, route: Route, since_s: float) -> None:
-        route.turned_away()
+        route.turned_away(request)
         self._conclude(request, route, since_s, refuse(request, Code.OVERLOADED))
 
     def _conclude(self, request: Request, route: Route, began_s: float, response: Response) -> None:

@@ -31,7 +31,7 @@ class Shop:
     house: Rooms
     till: VoucherTill
     privacy: Privacy
-    began: list[float | None]  # how long each payment took to begin
+    began: list[float | None]  # how long each payment waited
     starter: Starter
     settler: Settler
     closer: Closer
@@ -100,9 +100,9 @@ async def test_a_voucher_pays_an_order(shop: Shop) -> None:
     assert await shop.state_of(order) is State.PAID
 
 
-async def test_it_is_told_how_long_a_payment_took_to_begin(shop: Shop) -> None:
+async def test_it_is_told_how_long_a_payment_waited(shop: Shop) -> None:
     await shop.ordered()
-    assert [took_s is not None and 0 < took_s < 60 for took_s in shop.began] == [True]
+    assert [waited_s is not None and 0 < waited_s < 60 for waited_s in shop.began] == [True]
 
 
 async def test_it_is_told_that_a_payment_could_not_begin(shop: Shop) -> None:

@@ -15,7 +15,7 @@ import pytest
 from engine.infra.postgres import connection
 from engine.orders.book import Placement
 from engine.orders.records import Wanted
-from engine.orders.states import Event
+from engine.orders.states import Event, State
 from engine.payments.ledger import NoticeRow, PaymentWish, Settlement
 from engine.stock.claim import Claim, Item
 from tests.support.house import Rooms
@@ -65,6 +65,8 @@ ASKED: dict[str, Ask] = {
     "hasten": lambda house, orders: house.ledger.hasten([(one.claim.order_no, one.claim.buyer) for one in orders]),
     "settle": lambda house, orders: house.ledger.settle(settled(orders)),
     "read_orders": lambda house, orders: house.book.read_orders([one.claim.order_no for one in orders]),
+    "find_lapsed": lambda house, _: house.book.find_lapsed("spring", State.HELD, now_ms=0, count_max=100),
+    "take_checks": lambda house, orders: house.ledger.take_checks(State.PAYING, [5.0], count_max=100),
     "release": lambda house, orders: house.book.release([one.claim.order_no for one in orders], Event.LAPSED),
 }
 
@@ -110,6 +112,9 @@ async def test_a_batch_looks_at_its_own_orders_only(house: Rooms, statement: str
         await ask(house, first)
     await place(house, SOLD)
     orders = await place(house, BATCH)
+    if statement == "take_checks":
+        await ASKED["start_payments"](house, orders)
+        await house.sql("update orders set next_check_at = now() where state = 'paying' returning 1")
     before = await rows_looked_at(house)
 
     await ask(house, orders)

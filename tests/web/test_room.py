@@ -119,7 +119,7 @@ class Shop:
         await self.serve.wait()
         return answer({})
 
-    def count_turned_away(self) -> None:
+    def count_turned_away(self, _request: Request) -> None:
         self.turned_away += 1
 
     async def get_fast(self, _request: Request) -> Response:

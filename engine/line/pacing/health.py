@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 LIMIT_START, LIMIT_FLOOR, LIMIT_CEILING = 2_000.0, 200.0, 1_000_000.0
 GROWTH_RAMP_PER_S, GROWTH_PER_S = 0.5, 0.1  # before the first strain it feels its way up quickly
-SHRINK = 0.8
+SHRINK, SHRINK_MOST = 0.8, 0.5  # the more the strain, the more at a time
 SHRINK_EVERY_MS = 2_000  # what was let through before still has to pass before less of it can be felt
 FULL_SHARE = 0.9  # a limit that is not used says nothing about what could be borne
 EASY_STRAIN = 0.5
@@ -20,7 +20,7 @@ EASY_STRAIN = 0.5
 COMMIT_P95_S = 0.25
 REDIS_P99_S = 0.25
 LAG_P99_S = 0.25
-PAYMENT_P95_S = 1.0
+PAYMENT_WAIT_P95_S = 1.0
 PAYMENT_ERROR_SHARE = 0.2
 SAMPLES_MIN = 20  # fewer say nothing
 
@@ -35,7 +35,7 @@ class Health:
     commit_p95_s: float | None = None
     redis_p99_s: float | None = None
     lag_p99_s: float | None = None
-    payment_p95_s: float | None = None
+    payment_wait_p95_s: float | None = None
     payment_error_share: float | None = None
 
     @property
@@ -45,7 +45,7 @@ class Health:
             (self.commit_p95_s or 0.0) / COMMIT_P95_S,
             (self.redis_p99_s or 0.0) / REDIS_P99_S,
             (self.lag_p99_s or 0.0) / LAG_P99_S,
-            (self.payment_p95_s or 0.0) / PAYMENT_P95_S,
+            (self.payment_wait_p95_s or 0.0) / PAYMENT_WAIT_P95_S,
             (self.payment_error_share or 0.0) / PAYMENT_ERROR_SHARE,
         )
 
@@ -63,7 +63,8 @@ class Limit:
         if strain >= 1:
             if serving_ms - self.shrunk_ms < SHRINK_EVERY_MS:
                 return self
-            return Limit(max(LIMIT_FLOOR, self.people * SHRINK), False, serving_ms)
+            share = max(SHRINK_MOST, min(SHRINK, 1 / strain))
+            return Limit(max(LIMIT_FLOOR, self.people * share), False, serving_ms)
         if strain > EASY_STRAIN or inflight < self.people * FULL_SHARE:
             return self
         growth = (GROWTH_RAMP_PER_S if self.ramping else GROWTH_PER_S) * dt_ms / 1000
@@ -99,12 +100,12 @@ class Pulse:
         self.commits, self.redis, self.lags, self.payments = Samples(), Samples(), Samples(), Samples()
         self._payments_failed = Samples()
 
-    def paid(self, now_s: float, took_s: float | None) -> None:
-        """A payment was begun, so many seconds after its buyer was let in; None: it was not, because the provider did
-        not answer or the buyer found no room here."""
-        if took_s is not None:
-            self.payments.add(took_s, now_s)
-        self._payments_failed.add(0.0 if took_s is not None else 1.0, now_s)
+    def paid(self, now_s: float, waited_s: float | None) -> None:
+        """A payment was begun, after its buyer had waited here for so many seconds; None: it was not, because the
+        provider gave nothing or the buyer found no room."""
+        if waited_s is not None:
+            self.payments.add(waited_s, now_s)
+        self._payments_failed.add(0.0 if waited_s is not None else 1.0, now_s)
 
     def health(self, now_s: float) -> Health:
         """What the samples of the last seconds say."""
@@ -113,6 +114,6 @@ class Pulse:
             commit_p95_s=quantile(self.commits.recent(now_s), 0.95),
             redis_p99_s=quantile(self.redis.recent(now_s), 0.99),
             lag_p99_s=quantile(self.lags.recent(now_s), 0.99),
-            payment_p95_s=quantile(self.payments.recent(now_s), 0.95),
+            payment_wait_p95_s=quantile(self.payments.recent(now_s), 0.95),
             payment_error_share=sum(failed) / len(failed) if len(failed) >= SAMPLES_MIN else None,
         )

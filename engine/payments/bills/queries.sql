@@ -5,7 +5,7 @@ select p.transaction_id, p.order_no, p.mchid, p.total_fen, p.success_at as momen
        coalesce((select sum(r.amount_fen) from refunds r
                  where r.order_no = p.order_no and r.transaction_id = p.transaction_id and r.state <> 'closed'),
                 0)::bigint as refunds_fen
-from payments p left join orders o using (order_no, sale_id)
+from payments p left join orders o on o.order_no = p.order_no
 where p.transaction_id = any($1::text[])
 
 -- name: find_refunds
@@ -18,7 +18,7 @@ select order_no, state::text as state from orders where order_no = any($1::text[
 
 -- name: list_payments
 select p.transaction_id, p.order_no, p.mchid, p.total_fen, p.success_at as moment, o.state::text as order_state
-from payments p left join orders o using (order_no, sale_id)
+from payments p left join orders o on o.order_no = p.order_no
 where p.mchid = $1 and p.success_at >= $2 and p.success_at < $3 and (p.success_at, p.transaction_id) > ($4, $5)
 order by p.success_at, p.transaction_id limit $6
 

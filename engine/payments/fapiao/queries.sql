@@ -128,7 +128,7 @@ select * from fapiaos where apply_id = $1 and mchid = $2 order by round desc lim
 with due as (
     select f.fapiao_id
     from fapiaos f
-    join orders o using (order_no, sale_id)
+    join orders o on o.order_no = f.order_no
     join payments p on p.transaction_id = f.transaction_id
     join lateral (
         select sum(r.amount_fen) as refunded_fen from refunds r

@@ -198,7 +198,7 @@ on conflict do nothing
 -- the sale says so. Nobody holds them any more.
 with whole as (
     select o.order_no, o.sale_id
-    from refunds r join orders o using (order_no, sale_id) join sales s using (sale_id)
+    from refunds r join orders o on o.order_no = r.order_no join sales s on s.sale_id = o.sale_id
     where r.out_refund_no = $1 and o.state = 'refunded' and o.has_units and s.refund_units_back
         and exists (select from refunds x where x.order_no = o.order_no and x.reason = $2 and x.state = 'success')
 ), kept as (

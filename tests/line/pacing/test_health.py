@@ -22,8 +22,9 @@ def test_a_limit_that_nobody_reaches_stays() -> None:
     assert after(Limit(), 0.1, 0.1, 0.1, inflight=5).people == Limit().people
 
 
-def test_strain_shrinks_it() -> None:
-    assert after(Limit(), 1.5).people == pytest.approx(Limit().people * 0.8)
+@pytest.mark.parametrize(("strain", "left"), [(1.0, 0.8), (1.2, 0.8), (1.6, 0.625), (2.0, 0.5), (50.0, 0.5)])
+def test_strain_shrinks_it_by_a_fifth_at_least_and_by_a_half_at_most(strain: float, left: float) -> None:
+    assert after(Limit(), strain).people == pytest.approx(Limit().people * left)
 
 
 def test_strain_shrinks_it_once_in_two_seconds() -> None:
@@ -81,7 +82,7 @@ def test_payments_that_fail_are_felt() -> None:
     assert pulse.health(101.0).payment_error_share == pytest.approx(0.5)
 
 
-def test_payments_that_take_long_to_begin_are_felt() -> None:
+def test_payments_that_wait_long_here_are_felt() -> None:
     pulse = Pulse()
     for _ in range(100):
         pulse.paid(100.0, 2.0)
@@ -92,4 +93,4 @@ def test_who_found_no_room_to_pay_does_not_make_payments_look_quick_or_slow() ->
     pulse = Pulse()
     for _ in range(100):
         pulse.paid(100.0, None)
-    assert pulse.health(101.0).payment_p95_s is None
+    assert pulse.health(101.0).payment_wait_p95_s is None
