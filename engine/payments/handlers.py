@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 NOTICE_BYTES_MAX = 65_536
 DECIDE_PATIENCE_S = 2.0  # of WeChat's five; what takes longer goes on from the inbox
 CHECK_AGAIN_MS = 1000
-COMPLAINT_EVERY_S, COMPLAINING_BUYERS_MAX = 5, 10_000
+COMPLAINT_EVERY_S, COMPLAINING_BUYERS_MAX = 1, 10_000
 
 NoticeReader = Callable[[OtherNotice], Awaitable[None]]
 
@@ -80,7 +80,8 @@ class PaymentRoutes:
         ]
 
     def _hear_turned_away(self, request: Request) -> None:
-        """Each buyer counts once in a few seconds, and strangers do not: nobody makes the line slower by a flood."""
+        """Each buyer counts once a second, which is when phones are told to come again, and strangers do not: nobody
+        makes the line slower by a flood."""
         now_s = self._now_s()
         buyer = self._buyers.of(request, now_s=now_s)
         if buyer is not None and not self._complaints.take(buyer, now_s):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 LIMIT_START, LIMIT_FLOOR, LIMIT_CEILING = 2_000.0, 200.0, 1_000_000.0
 GROWTH_RAMP_PER_S, GROWTH_PER_S = 0.5, 0.1  # before the first strain it feels its way up quickly
-SHRINK, SHRINK_MOST = 0.8, 0.5  # the more the strain, the more at a time
+SHRINK = 0.8
 SHRINK_EVERY_MS = 2_000  # what was let through before still has to pass before less of it can be felt
 FULL_SHARE = 0.9  # a limit that is not used says nothing about what could be borne
 EASY_STRAIN = 0.5
@@ -21,7 +21,7 @@ COMMIT_P95_S = 0.25
 REDIS_P99_S = 0.25
 LAG_P99_S = 0.25
 PAYMENT_WAIT_P95_S = 1.0
-PAYMENT_ERROR_SHARE = 0.2
+PAYMENT_ERROR_SHARE = 0.1
 SAMPLES_MIN = 20  # fewer say nothing
 
 SAMPLES = 256
@@ -63,8 +63,7 @@ class Limit:
         if strain >= 1:
             if serving_ms - self.shrunk_ms < SHRINK_EVERY_MS:
                 return self
-            share = max(SHRINK_MOST, min(SHRINK, 1 / strain))
-            return Limit(max(LIMIT_FLOOR, self.people * share), False, serving_ms)
+            return Limit(max(LIMIT_FLOOR, self.people * SHRINK), False, serving_ms)
         if strain > EASY_STRAIN or inflight < self.people * FULL_SHARE:
             return self
         growth = (GROWTH_RAMP_PER_S if self.ramping else GROWTH_PER_S) * dt_ms / 1000
