@@ -49,12 +49,13 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slope:
-    """The verdict on one series. It grows by `per_hour` in its own unit, and by `per_hour_most` at the most; both are
-    0 when there were too few samples."""
+    """The verdict on one series. It grows by `per_hour` in its own unit, by `per_hour_most` at the most, and may by
+    `per_hour_allowed`; all are 0 when there were too few samples."""
 
     name: str
     per_hour: float
     per_hour_most: float
+    per_hour_allowed: float
     mean: float
     holds: bool
     words: str
@@ -97,7 +98,15 @@ def _judge(name: str, samples: Samples, bound: Bound, warmup_share: float) -> Sl
             f"{name} swings too much to tell: it may grow by {_amount(most, bound.unit)} an hour, "
             f"{_share(most, mean)}; {limit}. A longer run tells"
         )
-    return Slope(name=name, per_hour=per_hour, per_hour_most=most, mean=mean, holds=most <= allowed, words=words)
+    return Slope(
+        name=name,
+        per_hour=per_hour,
+        per_hour_most=most,
+        per_hour_allowed=allowed,
+        mean=mean,
+        holds=most <= allowed,
+        words=words,
+    )
 
 
 def _steady(name: str, samples: Samples, warmup_share: float) -> list[tuple[float, float]]:
@@ -150,7 +159,8 @@ def _curves(times: Sequence[float], weights: Sequence[float]) -> list[list[float
 
 
 def _unknown(name: str, mean: float, why: str) -> Slope:
-    return Slope(name=name, per_hour=0.0, per_hour_most=0.0, mean=mean, holds=False, words=f"{name}: {why}")
+    words = f"{name}: {why}"
+    return Slope(name=name, per_hour=0.0, per_hour_most=0.0, per_hour_allowed=0.0, mean=mean, holds=False, words=words)
 
 
 def _grows(per_hour: float, unit: str) -> str:

@@ -100,9 +100,9 @@ def overload(report: Document) -> str:
 def soak(report: Document) -> str:
     """A row for each series that must be flat."""
     found = _extra(report, "soak")
-    lines = ["| series | mean | in an hour | at most | |", "|---|---|---|---|---|"]
+    lines = ["| series | mean | grows in an hour by | at most by | allowed | |", "|---|---|---|---|---|---|"]
     for one in found["series"]:
-        numbers = " | ".join(number(one[key]) for key in ("mean", "per_hour", "per_hour_most"))
+        numbers = " | ".join(number(one[key]) for key in ("mean", "per_hour", "per_hour_most", "per_hour_allowed"))
         lines.append(f"| {one['name']} | {numbers} | {'flat' if one['holds'] else '**not flat**'} |")
     judged = f"{found['people_per_s']:g} people a second; {found['judged_s'] / 60:g} minutes judged."
     return "\n".join([*lines, "", judged])

@@ -62,6 +62,7 @@ def told(timeline: Timeline, *, warmup_share: float = WARMUP_SHARE) -> dict[str,
                 "mean": round(one.mean, 2),
                 "per_hour": round(one.per_hour, 2),
                 "per_hour_most": round(one.per_hour_most, 2),
+                "per_hour_allowed": round(one.per_hour_allowed, 2),
                 "words": one.words,
             }
             for one in verdicts
