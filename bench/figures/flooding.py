@@ -31,8 +31,8 @@ from bench.saturation.sender import FloodPlan, flood
 from bench.shoppers import Errand, ErrandPlan, shop
 
 HELD_SHARE = 0.9
-# A flood may find a little more than the closed loop did; what is prepared must last.
-HEADROOM = 1.5
+# A flood may find more than the closed loop did, which may have met a slow moment; what is prepared must last.
+HEADROOM = 2.0
 # As many as a balancer would let through to each worker: a little less than it works on at a time.
 CONNECTIONS_EACH = 400
 DEADLINE_S = 1.0
