@@ -72,7 +72,8 @@ select order_no from orders where buyer = $1 order by created_at desc limit $2
 -- name: find_lapsed
 -- The states that have an index are named, for a plan that is kept cannot know what the parameter will be.
 select order_no from orders
-where sale_id = $1 and state in ('held', 'paying', 'closing') and state = any($2::order_state[]) and deadline <= to_timestamp($3::bigint / 1000.0)
+where sale_id = $1 and state in ('held', 'paying', 'closing') and state = any($2::order_state[])
+    and deadline <= to_timestamp($3::bigint / 1000.0)
 order by deadline limit $4
 
 -- name: start_closing

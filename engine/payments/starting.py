@@ -48,8 +48,9 @@ class Starter:
         description: str,
         began: Callable[[float | None], None] = lambda _: None,
     ) -> None:
-        """`began` is told of every payment that was begun with a new prepay id for how many seconds it waited in this
-        worker; None when the provider gave none that might have. How long the provider takes is not our doing."""
+        """`began` hears of every new prepay id that was asked for: the seconds that its buyer had waited here by then,
+        or None where the provider gave none to an order that can still be paid. How long the provider takes is not our
+        doing."""
         self._began = began
         self._provider = provider
         self._privacy = privacy

@@ -8,6 +8,7 @@ client is there for those who extend these classes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from locust import FastHttpUser, between, constant, task
 from locust.exception import StopUser
@@ -37,14 +38,10 @@ class _Visitor(_Attendant):
     abstract = True
     wait_time = between(0.5, 2.0)
 
-    def draw(self, running: Round) -> Visitor | None:
-        """The next visitor; None when there is nobody left."""
-        raise NotImplementedError
-
-    @task
-    def visit(self) -> None:
+    def send(self, draw: Callable[[Round], Visitor | None]) -> None:
+        """Let the next visitor of the round come and go. Raises StopUser when there is nobody left."""
         running = self.its_round()
-        visitor = self.draw(running)
+        visitor = draw(running)
         if visitor is None:
             raise StopUser
         running.visit(visitor)
@@ -55,8 +52,9 @@ class BuyerUser(_Visitor):
 
     weight = 85
 
-    def draw(self, running: Round) -> Visitor | None:
-        return running.buyer()
+    @task
+    def visit(self) -> None:
+        self.send(Round.buyer)
 
 
 class MemberUser(_Visitor):
@@ -64,8 +62,9 @@ class MemberUser(_Visitor):
 
     weight = 10
 
-    def draw(self, running: Round) -> Visitor | None:
-        return running.fan()
+    @task
+    def visit(self) -> None:
+        self.send(Round.fan)
 
 
 class BotUser(_Visitor):
@@ -73,8 +72,9 @@ class BotUser(_Visitor):
 
     weight = 5
 
-    def draw(self, running: Round) -> Visitor | None:
-        return running.bot()
+    @task
+    def visit(self) -> None:
+        self.send(Round.bot)
 
 
 class OrganizerUser(_Attendant):

@@ -12,7 +12,7 @@ from engine.orders.records import Order
 from engine.orders.states import State
 from engine.payments.closer import Closer
 from engine.payments.ledger import NoticeRow
-from engine.payments.port import NotificationRefused, PaidNotice
+from engine.payments.port import NotificationRefused, PaidNotice, RefusalKind
 from engine.payments.refunds.queue import RefundQueue
 from engine.payments.refunds.refunder import Refunder
 from engine.payments.settling import Settled, Settler
@@ -107,6 +107,13 @@ async def test_it_is_told_how_long_a_payment_waited(shop: Shop) -> None:
 
 async def test_it_is_told_that_a_payment_could_not_begin(shop: Shop) -> None:
     shop.till.is_away = True
+    with pytest.raises(ProviderAway):
+        await shop.ordered()
+    assert shop.began == [None]
+
+
+async def test_a_refusal_that_decides_nothing_is_a_payment_that_could_not_begin(shop: Shop) -> None:
+    shop.till.refuses_as = RefusalKind.RATE_LIMITED
     with pytest.raises(ProviderAway):
         await shop.ordered()
     assert shop.began == [None]

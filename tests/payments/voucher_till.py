@@ -53,6 +53,7 @@ class VoucherTill:
         self.bills: dict[str, Bill] = {}
         self.refunds: dict[str, int] = {}
         self.is_away = False
+        self.refuses_as: RefusalKind | None = None
 
     @property
     def appid(self) -> str:
@@ -68,6 +69,8 @@ class VoucherTill:
     async def create(self, request: PrepayRequest) -> Prepaid | ProviderRefusal:
         if self.is_away:
             raise ProviderAway("the till is not staffed")
+        if self.refuses_as is not None:
+            return ProviderRefusal(kind=self.refuses_as, maybe_created=False)
         bill = self.bills.setdefault(request.order_no, Bill(request))
         if bill.state is not TradeState.NOT_PAID or bill.request != request:
             return ProviderRefusal(kind=RefusalKind.NUMBER_TAKEN, maybe_created=True)
